@@ -53,7 +53,7 @@ class Server:
     process: subprocess.Popen[bytes]
     guard: Guard
 
-    def stop(self, seconds: float = 10.0) -> None:
+    def stop(self, seconds: float = 30.0) -> None:
         """End it in an orderly way; after `seconds` by force. Safe to repeat."""
         self.guard.dismiss()
         if self.process.poll() is not None:

@@ -22,8 +22,9 @@ from simulator.transcript import Transcript
 
 AS_WRITTEN, NOT_AS_WRITTEN, UNUSABLE = 0, 1, 2
 CALL_SECONDS = 15.0
-IDLE_SECONDS = 2.0
-"""Servers close a connection that rests for five: one that is used at that moment breaks."""
+LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=0)
+"""No connection is used twice. One that rests may be closed in the very moment in which it is used:
+by its server, or by the client itself, which finds it too old where the machine stood still."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,7 @@ async def _play_all(files: Sequence[Path], where: Places, manner: Manner) -> lis
 
 def open_client() -> httpx.AsyncClient:
     """The way to the server and its sandboxes; whoever opens it closes it."""
-    limits = httpx.Limits(keepalive_expiry=IDLE_SECONDS)
-    return httpx.AsyncClient(timeout=CALL_SECONDS, trust_env=False, limits=limits)
+    return httpx.AsyncClient(timeout=CALL_SECONDS, trust_env=False, limits=LIMITS)
 
 
 def _rewrite(file: Path, script: Transcript, played: Played) -> None:

@@ -37,7 +37,7 @@ __all__ = ["EVERY", "PREFERRED", "PROJECT", "Approval", "Ports", "Stack", "read_
 
 PROJECT = Path(__file__).resolve().parents[1]
 RECONCILIATION = PROJECT / "simulator" / "reconciliation.yaml"
-START_SECONDS_MAX = 40.0
+START_SECONDS_MAX = 180.0
 COMMAND_SECONDS_MAX = 180.0  # a busy machine starts a program in a minute
 
 ANY_PORTS = Ports()

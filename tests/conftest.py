@@ -17,6 +17,7 @@ import pytest
 import redis
 from hypothesis import HealthCheck, settings
 
+from engine import database
 from engine.database import open_pool
 from engine.schema import migrate
 from simulator import embedded
@@ -25,6 +26,12 @@ from tests.memory import folder_of_run
 # A property holds or not; how long a busy machine takes over an example says nothing of it.
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
+
+# A machine that gives a test nothing for a while is neither a server that does not answer, nor a
+# process that stands still in a transaction. What these bounds do is tried with bounds of its own.
+WHO_IS_GONE = dict(database.WHO_IS_GONE)  # as it is delivered
+database.CONNECT_SECONDS_MAX = 120.0
+database.WHO_IS_GONE["idle_in_transaction_session_timeout"] = "120000"
 
 # Runs one statement as the user of the tests' server.
 Say = Callable[[str], None]

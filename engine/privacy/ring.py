@@ -61,6 +61,7 @@ class KeyRing:
         self._writer: Writer | None = None
         self._index: Callable[[str], str] | None = None
         self._missed = asyncio.Event()
+        self._looking = asyncio.Lock()
 
     # What stores ask for (`seals.Seals`).
 
@@ -103,7 +104,15 @@ class KeyRing:
         await self.refresh()
 
     async def refresh(self) -> None:
-        """Take up keys that were made meanwhile, and write with the newest whose time has come."""
+        """Take up keys that were made meanwhile, and write with the newest whose time has come.
+
+        One look after the other: one that had read the keys before and came to its end behind a
+        later one would go back to the key of before.
+        """
+        async with self._looking:
+            await self._look()
+
+    async def _look(self) -> None:
         now_ms = self._now_ms()
         in_force: StoredKey | None = None
         for key in await self._store.all():

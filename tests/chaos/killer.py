@@ -93,7 +93,7 @@ class Killer:
                 self._databases.crash_postgres()
             case Victim.REDIS:
                 self._databases.redis.process.kill()
-                self._databases.redis.process.wait(10)
+                self._databases.redis.process.wait(120)
 
     def _start(self, victim: Victim) -> None:
         match victim:

@@ -32,7 +32,7 @@ class Databases:
     def crash_postgres(self) -> None:
         """Immediate shutdown: no checkpoint, every connection cut, recovery at the next start."""
         self.postgres.process.send_signal(signal.SIGQUIT)
-        self.postgres.process.wait(10)
+        self.postgres.process.wait(120)
 
     def start_postgres(self) -> None:
         port = self.postgres.port

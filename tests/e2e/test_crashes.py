@@ -18,6 +18,7 @@ from simulator.ussd import UssdSession
 from tests.e2e.city import OPERATOR, City, Country, Person, open_city, states_of
 from tests.e2e.secrecy import Typed
 from tests.e2e.servers import Databases, start_stack
+from tests.e2e.told import DELAYED
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,7 +29,7 @@ ENVIRONMENT = {
     "CAPP_LEASE_SECONDS": "3",
 }
 SILENCE_SECONDS = 60.0
-CONFIRMED, DELAYED = "Confirmed.", "is taking longer than usual"
+CONFIRMED = "Confirmed."
 AMOUNTS = {"KE": 700, "UG": 30_000}
 
 Pair = tuple[Person, Person]

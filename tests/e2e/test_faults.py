@@ -18,6 +18,7 @@ from simulator.inspect import Payment
 from simulator.stack import Stack
 from tests.e2e.city import ENDED, Busy, City, Country, Person, effects_of, open_city, states_of
 from tests.e2e.secrecy import Typed
+from tests.e2e.told import DELAYED
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -32,7 +33,6 @@ FAULTY_AT_ONCE = 2
 
 CALLBACK, QUERY = 2, 3  # where evidence came from, as stored
 CONFIRMED = "Confirmed."
-DELAYED = "is taking longer than usual"
 SMALL = {"KE": 500, "UG": 20_000}
 # Beyond what either operator's unsigned callbacks are believed for (KES 10,000, UGX 300,000).
 LARGE = {"KE": 11_000, "UG": 400_000}

@@ -19,7 +19,7 @@ from engine.payments.settlement.state import BatchState
 from simulator import transcript
 from simulator.chain import Chain
 from simulator.operators.world import World
-from simulator.play import IDLE_SECONDS
+from simulator.play import LIMITS
 from simulator.player import Player
 from simulator.settling import Windows
 from simulator.stack import Stack
@@ -53,9 +53,8 @@ async def play(settling: Stack) -> str:
     file = FOLDER / "settled_on_chain.txt"
     script = transcript.parse(file.read_text("utf-8"), name=file.name)
     said: list[str] = []
-    limits = httpx.Limits(keepalive_expiry=IDLE_SECONDS)
     async with httpx.AsyncClient(
-        timeout=CALL_SECONDS, trust_env=False, verify=False, limits=limits
+        timeout=CALL_SECONDS, trust_env=False, verify=False, limits=LIMITS
     ) as client:
         player = Player(client, settling.places, World(), say=said.append)
         played = await player.play(script)
@@ -119,6 +118,7 @@ def capital(settling: Stack) -> dict[str, int]:
         f"{settling.places.server}/inspect/books",
         headers={"authorization": f"Bearer {settling.places.inspect_token}"},
         trust_env=False,
+        timeout=CALL_SECONDS,
     )
     accounts = answer.json()["accounts"]
     return {a["account"]: a["minor"] for a in accounts if a["account"].startswith("CHAIN_CAPITAL")}

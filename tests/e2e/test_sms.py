@@ -22,6 +22,7 @@ from simulator.twilio import TwilioSandbox, TwilioSandboxSettings, twilio_app
 from tests.e2e.city import City, Person, open_city
 from tests.e2e.secrecy import Typed
 from tests.e2e.servers import Databases, start_stack
+from tests.e2e.told import is_delay
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -124,17 +125,18 @@ class Phone:
         self._heard = 0
 
     async def write(self, text: str) -> str:
-        """The answer: the next message that comes."""
+        """The answer: the next message that comes, but for one that a payment takes long."""
         await self._city.admin.write_sms(self.person.msisdn, text)
         return await self.next()
 
     async def next(self) -> str:
         async def arrived() -> str | None:
             found = await self._city.admin.messages(self.person.msisdn, after=self._heard)
-            if not found:
-                return None
-            self._heard = found[0].n
-            return found[0].text
+            for message in found:
+                self._heard = message.n
+                if not is_delay(message.text):
+                    return message.text
+            return None
 
         return await self._city.until(arrived, "no SMS came")
 

@@ -7,7 +7,7 @@ import pytest
 
 from simulator import transcript
 from simulator.operators.world import World
-from simulator.play import IDLE_SECONDS
+from simulator.play import LIMITS
 from simulator.player import Player
 from tests.e2e.city import City
 
@@ -47,9 +47,8 @@ async def play(file: Path, city: City) -> None:
     script = transcript.parse(file.read_text("utf-8"), name=file.name)  # noqa: ASYNC240 - once
     await city.set_approval("ask")
     said: list[str] = []
-    limits = httpx.Limits(keepalive_expiry=IDLE_SECONDS)
     async with httpx.AsyncClient(
-        timeout=CALL_SECONDS, trust_env=False, verify=False, limits=limits
+        timeout=CALL_SECONDS, trust_env=False, verify=False, limits=LIMITS
     ) as client:
         player = Player(
             client, city.stack.places, World(), say=said.append, taken=city.typed.msisdns

@@ -3,7 +3,7 @@
 import random
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,16 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from engine.session.commands import SLOTS
 
 NODES = 3
-START_SECONDS_MAX = 60.0
+START_SECONDS_MAX = 120.0
+HURRIED_MS = 500
 STARTS_MAX = 5
 PORTS = range(12_000, 15_000)
 """A node talks to its peers 10,000 above its port; both lie below what the system hands out, and
 beside what `embedded.free_port` draws."""
 SETTINGS = {
     "cluster-enabled": "yes",
-    "cluster-node-timeout": "500",
+    # As long as no starved machine leaves one alone: else the others give it up.
+    "cluster-node-timeout": "120000",
     # Else one node that is gone takes everybody's sessions with it.
     "cluster-require-full-coverage": "no",
     "save": "",
@@ -50,13 +52,13 @@ class ClusterNode:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(120)
 
     def stop(self) -> None:
         self.admin.close()
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(120)
 
 
 class Cluster:
@@ -73,6 +75,19 @@ class Cluster:
         ranges = self.nodes[0].admin.execute_command("CLUSTER", "SLOTS")
         (port,) = (port for (first, last), port in _ports(ranges) if first <= slot <= last)
         return next(node for node in self.nodes if node.port == port)
+
+    def notice(self, lost: ClusterNode) -> None:
+        """The others find out that it is gone, and give up nobody else."""
+        left = [node for node in self.nodes if node is not lost]
+        self._set_patience(left, HURRIED_MS)
+        _wait_until(lambda: all(_gave_up(node) == {lost.port} for node in left))
+        self._set_patience(left, int(SETTINGS["cluster-node-timeout"]))
+        _wait_until(lambda: all(_gave_up(node) == {lost.port} for node in left))
+
+    @staticmethod
+    def _set_patience(nodes: list[ClusterNode], milliseconds: int) -> None:
+        for node in nodes:
+            node.admin.execute_command("CONFIG", "SET", "cluster-node-timeout", milliseconds)
 
     def take_over(self, lost: ClusterNode, heir: ClusterNode) -> None:
         """What happens when a replica takes the place of a master that is gone."""
@@ -94,7 +109,7 @@ class Cluster:
         source = self.owner(slot)
         keys = source.admin.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 100)
         for key in keys:
-            source.admin.execute_command("MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
+            source.admin.execute_command("MIGRATE", "127.0.0.1", target.port, key, 0, 120_000)
         return len(keys)
 
     def end_move(self, slot: int, target: ClusterNode) -> None:
@@ -138,8 +153,8 @@ def _comes_up(node: ClusterNode) -> bool:
     deadline = time.monotonic() + START_SECONDS_MAX
     while node.process.poll() is None and time.monotonic() < deadline:
         with suppress(RedisConnectionError):
-            node.admin.ping()
-            return True
+            told = node.admin.execute_command("INFO", "server").decode().split()
+            return f"process_id:{node.process.pid}" in told  # else somebody else was there first
         time.sleep(0.02)
     return False
 
@@ -153,11 +168,31 @@ def _join(nodes: list[ClusterNode]) -> None:
         node.admin.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
         if node is not nodes[0]:
             node.admin.execute_command("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
+    try:
+        _wait_until(lambda: all(_knows_all(node) for node in nodes))
+    except TimeoutError as error:
+        raise NoCluster("the nodes did not find each other") from error
+
+
+def _wait_until(so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + START_SECONDS_MAX
-    while not all(_knows_all(node) for node in nodes):
+    while not so():
         if time.monotonic() > deadline:
-            raise NoCluster("the nodes did not find each other")
+            raise TimeoutError
         time.sleep(0.05)
+
+
+def _gave_up(node: ClusterNode) -> set[int]:
+    """The ports of those whom this node takes for gone, or is about to."""
+    lines = node.admin.execute_command("CLUSTER", "NODES").decode().splitlines()
+    gone = {"fail", "fail?"}
+    fields = [line.split() for line in lines]
+    return {_port(place) for _, place, flags, *_ in fields if gone & set(flags.split(","))}
+
+
+def _port(place: str) -> int:
+    """Of an address as nodes tell it: `127.0.0.1:12000@22000`."""
+    return int(place.split("@")[0].rpartition(":")[2])
 
 
 def _knows_all(node: ClusterNode) -> bool:

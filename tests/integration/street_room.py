@@ -172,7 +172,7 @@ def open_street(tenants: Tenants) -> Iterator[httpx.Client]:
 def _running(street: Street) -> Iterator[httpx.Client]:
     with (
         serving(lambda: street) as url,
-        httpx.Client(base_url=url, trust_env=False, verify=False) as client,
+        httpx.Client(base_url=url, trust_env=False, verify=False, timeout=60) as client,
     ):
         yield client
 

@@ -40,14 +40,14 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield _answering(f"http://127.0.0.1:{port}/", server)
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(120)
 
 
 def _answering(url: str, server: subprocess.Popen[bytes]) -> str:
     deadline = time.monotonic() + START_SECONDS_MAX
     while time.monotonic() < deadline and server.poll() is None:
         try:
-            httpx.post(url, data={"text": ""}, trust_env=False)
+            httpx.post(url, data={"text": ""}, trust_env=False, timeout=60)
         except httpx.TransportError:
             time.sleep(0.05)
         else:
@@ -61,7 +61,7 @@ def test_the_server_of_the_readme_has_ten_lines() -> None:
 
 async def test_the_phone_speaks_to_the_server_of_the_readme(url: str) -> None:
     places = Places(server="", ussd_url=url, gateway="", shortcode="*123#")
-    client = httpx.AsyncClient(trust_env=False, verify=False)
+    client = httpx.AsyncClient(trust_env=False, verify=False, timeout=60)
     app = PhoneApp(client, places, World(), payer=PHONE, payee=None, trouble=lambda: None)
     async with app.run_test(size=(80, 24)) as pilot:
         [phone] = app.handsets

@@ -36,7 +36,7 @@ async def company() -> AsyncIterator[Company]:
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(trust_env=False, verify=False) as made:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as made:
         yield made
 
 

@@ -44,7 +44,7 @@ async def test_each_line_of_what_was_provided_is_what_the_chain_shows(room: Chai
 
 async def test_the_simulator_reads_the_same_pools_as_the_server(room: ChainRoom) -> None:
     lines = yaml.safe_load(room.written.provided_file.read_text())
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         held = await Chain(client, room.node).holdings([line["address"] for line in lines])
     assert held == 2 * PROVIDED_MINOR
 

@@ -111,7 +111,7 @@ def served(shared_database_url: str) -> Iterator[Served]:
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
     try:
-        assert ready.wait(30), "the server does not answer"
+        assert ready.wait(120), "the server does not answer"
         yield told[0]
     finally:
         over.set()

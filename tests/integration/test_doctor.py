@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from redis.exceptions import RedisError
 
+from channels.commands import doctor
 from channels.commands.database_checks import (
     check_database,
     check_pins,
@@ -38,6 +39,11 @@ pytestmark = pytest.mark.long("each thing the doctor says, with servers that are
 
 PROJECT = Path(__file__).parents[2]
 AT, TWILIO = "SMS gateway africastalking", "SMS gateway twilio"
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "ANSWER_SECONDS_MAX", 120.0)
 
 
 async def test_doctor_says_what_is_well_and_what_is_not(database_url: str, redis_url: str) -> None:

@@ -72,7 +72,7 @@ async def calling_for_long(world: World, begun: Begun = Begun.FRESH) -> AsyncIte
         attempt_id = await world.live(payment_id)
         asking = asyncio.create_task(world.dispatcher.ask(payment, attempt_id, Direction.DISBURSE))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while not world.mtn.orders:  # noqa: ASYNC110 - the call is under way
                 await asyncio.sleep(0.01)
         yield payment_id

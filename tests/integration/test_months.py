@@ -24,7 +24,7 @@ from tests.integration.test_sealing import OUTSIDE
 from tests.integration.world import settings_for
 
 LATER = datetime(2039, 6, 1, tzinfo=UTC)
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 PARTITIONED = ("attempt", "evidence", "journal", "payment", "sms_message")
 

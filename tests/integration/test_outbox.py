@@ -234,7 +234,7 @@ async def test_what_another_sweep_is_taking_is_neither_waited_for_nor_taken_too(
     clock.pass_(6)
     async with pool.acquire() as other, other.transaction():
         await other.execute("select from outbox where id = $1 for update", theirs)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             taken = await outbox.lease_left_behind(10)
     assert [left.id for left in taken] == [mine]
 

@@ -21,6 +21,7 @@ from engine.ledger.auditor import Pace
 from engine.msisdn import Msisdn
 from engine.once import Answered
 from engine.privacy.holdings import HOLDINGS
+from engine.privacy.key_store import StoredKey
 from engine.privacy.resealing import Resealing
 from engine.privacy.ring import KeyRing
 from tests.integration.offices import office_of
@@ -162,6 +163,29 @@ async def test_a_rotation_under_load_loses_nothing(database_url: str) -> None:
             [kept] = await house_on(one).recipients(customer.customer_id)
             assert kept.name == name
         assert await Resealing(third, 1, sealing_ring).retire(1) == [1]
+
+
+async def test_a_look_from_before_a_rotation_that_ends_behind_it_goes_back_to_no_older_key(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with process(database_url) as (_, ring):
+        read_all, has_read, may_end = ring._store.all, asyncio.Event(), asyncio.Event()
+
+        async def read_once_slowly() -> list[StoredKey]:
+            keys = await read_all()
+            if not has_read.is_set():
+                has_read.set()
+                await may_end.wait()
+            return keys
+
+        monkeypatch.setattr(ring._store, "all", read_once_slowly)
+        looking = asyncio.create_task(ring.refresh())
+        await has_read.wait()
+        rotating = asyncio.create_task(ring.rotate(0))
+        await asyncio.wait({rotating}, timeout=0.5)
+        may_end.set()
+        await asyncio.gather(looking, rotating)
+        assert ring.version == 2
 
 
 async def test_a_change_that_comes_between_is_never_lost(database_url: str) -> None:

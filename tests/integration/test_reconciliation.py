@@ -118,7 +118,7 @@ async def test_never_more_questions_at_once_than_the_operator_bears(world: World
         most = max(most, asking)
         if asking == 3:
             three.set()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await three.wait()
         await asyncio.sleep(0.05)  # so long a fourth may come, if nothing keeps it
         asking -= 1
@@ -150,7 +150,7 @@ async def test_an_operator_that_answers_nothing_holds_up_its_own_alone(world: Wo
     also = world.rulings.looks_after(DAY)
     sweeps = reconciler(world, Schedule(asks_at_once=1), ask=ask, also=also).begun_by
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             for found in (5, 0):
                 assert await sweeps.sweep() == found
         await world.dispatched()

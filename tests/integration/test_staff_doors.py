@@ -84,7 +84,8 @@ def doors(shared_database_url: str, redis_server: embedded.Server) -> Iterator[D
     thread.start()
     try:
         callers = asyncio.run(_callers(settings))
-        with httpx.Client(base_url=_url(server, thread), trust_env=False, verify=False) as client:
+        url = _url(server, thread)
+        with httpx.Client(base_url=url, trust_env=False, verify=False, timeout=60) as client:
             routes = app._app.router.routes  # type: ignore[attr-defined]
             yield Doors(client, settings, callers, [route.path for route in routes])
     finally:
@@ -97,7 +98,7 @@ def _url(server: uvicorn.Server, thread: threading.Thread) -> str:
     while thread.is_alive() and time.monotonic() < deadline:
         if server.started:
             url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-            if httpx.get(f"{url}/health", trust_env=False).status_code == 200:
+            if httpx.get(f"{url}/health", trust_env=False, timeout=60).status_code == 200:
                 return url
         time.sleep(0.02)
     raise TimeoutError("the server does not answer")

@@ -1259,6 +1259,7 @@ async def test_money_under_way_is_no_drift_and_more_than_that_is_one_case_an_epi
         assert await look() == 0
         world.clock.pass_(60)
     await world.tell(collection, Finding(Outcome.SUCCEEDED, "ok", receipt="R1"))
+    await world.dispatched()  # two minutes from now it would be too late for the payout's call
     for held in (150_000_000, 150_000_000 - 28_023):  # the payout may have left or not
         bureau.mtn.holds["all"] = held
         assert await look() == 0

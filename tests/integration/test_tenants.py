@@ -306,7 +306,7 @@ async def test_one_worker_looks_after_both(
         make_rounds(tenants.sound, stop, lambda s: work_when_up(stop, s), is_strict=False)
     )
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while True:
                 found = await owner.fetch("select distinct tenant from fx_source")
                 if {row["tenant"] for row in found} == set(NUMBERS.values()):

@@ -61,7 +61,7 @@ screens:
       8: {label: home.start_over, next: home.menu}
 """
 LINKS = 'links: {"1": send_money.to, "2*5": account.help}\n'
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 
 
 def lay(folder: Path, name: str, file: str, content: str) -> None:

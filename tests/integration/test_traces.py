@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +20,8 @@ _BEHIND = "select pg_current_wal_insert_lsn() - pg_current_wal_flush_lsn()"
 
 
 @pytest.fixture(scope="module")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = embedded.start_postgres(tmp_path_factory.mktemp("unhurried"), settings=_UNHURRIED)
+def server_url(servers_folder: Path) -> Iterator[str]:
+    server = embedded.start_postgres(servers_folder / "unhurried", settings=_UNHURRIED)
     try:
         migrate(server.url)
         yield server.url

@@ -122,7 +122,7 @@ async def test_end_that_comes_after_its_call_was_taken_over_still_counts(
     world.mpesa.answers = [answer]
     payment_id = await world.confirm()
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while not world.mpesa.orders:  # noqa: ASYNC110 - the call is under way
                 await asyncio.sleep(0.01)
             world.clock.pass_(70)  # its lease is over, the customer still looks for the PIN

@@ -106,7 +106,7 @@ async def test_the_workers_door_is_there_as_long_as_its_block() -> None:
         return Standing("ok")
 
     routes = health_routes({"postgres": Dependency(ask, is_needed=True)})
-    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as client:
         async with listening(routes, 0) as port:
             url = f"http://127.0.0.1:{port}/health/ready"
             answer = await client.get(url)

@@ -392,7 +392,7 @@ async def test_nobody_is_answered_before_what_they_said_is_stored(
     reception = reception_of(world, {1: operator}, traffic=slow)
     async with knocking(callback_routes(world, reception)) as client:
         answer = asyncio.create_task(client.post(path, content=b"unheard of"))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await stored.wait()
         await asyncio.sleep(0.05)
         assert not answer.done()

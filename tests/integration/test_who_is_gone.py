@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from engine import database
 from engine.clock import Clock
 from engine.database import Pool, connect
 from engine.ledger.commit import Committer
@@ -25,6 +26,7 @@ from engine.payments.statements import store as statements
 from engine.payments.statements.store import StatementStore
 from engine.schema import migrate
 from simulator import embedded
+from tests.conftest import WHO_IS_GONE
 from tests.integration.books import assert_books
 from tests.integration.locks import somebody_waits
 from tests.integration.test_commit import FREE, A, B, amount, new, verdicts
@@ -101,7 +103,7 @@ async def test_a_frozen_process_keeps_nobody_waiting_and_changes_nothing_when_it
     """Its kernel goes on answering for it, so its locks stayed until somebody ended it."""
     await pool.execute("create table kept (n int)")
     async with frozen(database_url + SOON) as process:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             await pool.execute(LOCK)
         process.send_signal(signal.SIGCONT)
         said, _ = await process.communicate()
@@ -131,7 +133,7 @@ async def test_a_process_frozen_in_its_commit_pays_once_and_others_pay_meanwhile
     await stands_still(process)
     await holding.execute("commit")
     assert await verdicts(books, new(1)) == [Verdict.APPLIED]
-    async with asyncio.timeout(60):  # the frozen one's too: a commit needs nobody who listens
+    async with asyncio.timeout(120):  # the frozen one's too: a commit needs nobody who listens
         while await amount(books, A) > 98:  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.05)
     await asyncio.sleep(2.5)  # longer than the frozen one would wait
@@ -144,7 +146,10 @@ async def test_a_process_frozen_in_its_commit_pays_once_and_others_pay_meanwhile
     await books.close()
 
 
-async def test_every_connection_of_ours_says_what_is_to_become_of_it(database_url: str) -> None:
+async def test_every_connection_of_ours_says_what_is_to_become_of_it(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "WHO_IS_GONE", WHO_IS_GONE)
     connection = await connect(database_url)
     told = [
         await connection.fetchval(f"show {name}")
@@ -170,7 +175,7 @@ async def test_what_nobody_waits_for_any_more_waits_for_no_lock(
         with pytest.raises(TimeoutError):
             await hasty.execute("insert into kept values (1)")
     waiting = "select count(*) from pg_stat_activity where query like 'insert into kept%'"
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while await pool.fetchval(waiting):  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.05)
     await holding.execute("commit")
@@ -192,7 +197,7 @@ async def test_a_commit_that_waits_for_a_standby_is_never_ended_and_is_stored_on
         books = await with_balances(server.url)
         await books.execute("alter system set synchronous_standby_names = 'nobody'")
         await books.execute("select pg_reload_conf()")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while await books.fetchval("show synchronous_standby_names") != "nobody":  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         writer = partial(connect, server.url + SOON, answer_seconds_max=1.0)
@@ -200,7 +205,7 @@ async def test_a_commit_that_waits_for_a_standby_is_never_ended_and_is_stored_on
         await door.start()
         stored = asyncio.create_task(door.submit_until_known(new(1, key="once")))
         waiting = "select array_agg(pid) from pg_stat_activity where wait_event = 'SyncRep'"
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while (first := await books.fetchval(waiting)) is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         seen = door.batches
@@ -224,5 +229,5 @@ async def test_who_is_frozen_in_its_turn_loses_it_and_hears_so(
     silent = StatementStore(Pool(partial(connect, database_url), size=1), 1)
     other = StatementStore(pool, 1)
     with pytest.raises(AWAY):
-        async with silent.turn("mtn_ug"), asyncio.timeout(60), other.turn("mtn_ug"):
+        async with silent.turn("mtn_ug"), asyncio.timeout(120), other.turn("mtn_ug"):
             pass

@@ -26,7 +26,7 @@ from simulator.sandbox import serving
 
 PAYER = "254712345678"
 PAYEE = "256772123456"
-WAIT_SECONDS_MAX = 30.0
+WAIT_SECONDS_MAX = 120.0
 
 
 @dataclass

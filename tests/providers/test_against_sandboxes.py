@@ -32,7 +32,7 @@ from tests.providers.sandbox_settings import mpesa_settings
 CLOCK = Clock()
 IDS = Ids(CLOCK)
 COLLECT, DISBURSE, REFUND = Direction.COLLECT, Direction.DISBURSE, Direction.REFUND
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 120.0
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from tests.providers.subjects import PATIENT
 CLOCK = Clock()
 IDS = Ids(CLOCK)
 COLLECT, DISBURSE, REFUND = Direction.COLLECT, Direction.DISBURSE, Direction.REFUND
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 120.0
 # Making a key takes longer than most tests here.
 FIRST_KEY, SECOND_KEY = KeyPair(bits=1024), KeyPair(bits=2048)
 SIGNED: dict[str, Any] = {"collection_version": 2, "disbursement_version": 2}

@@ -176,7 +176,7 @@ async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Inst
         signer = build_signer(file["keys"])
         corridors = {each["name"]: each["members"] for each in file["corridors"]}
         rail = build_settlement_rail(file["aptos"], corridors, signer, traced.append)
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
             yield Installation(url, folder, file, rail, signer, customer, client, traced)
         await rail.aclose()
         await customer.aclose()

@@ -53,7 +53,7 @@ async def rest(base: str) -> AsyncIterator[Any]:
 
 @pytest.fixture
 async def http(base: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"{base}/v1", verify=False) as client:
+    async with httpx.AsyncClient(base_url=f"{base}/v1", verify=False, timeout=60) as client:
         yield client
 
 
@@ -254,7 +254,7 @@ async def test_the_sdks_worker_pushes_three_hundred_through_the_window(
     worker: Any = TransactionWorker(alice, rest, next_call)
     worker.start()
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             for _ in range(count):
                 _, sent, error = await worker.next_processed_transaction()
                 assert error is None

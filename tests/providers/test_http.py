@@ -265,9 +265,9 @@ async def test_connection_closed_while_our_loop_was_busy_is_replaced_before_use(
         server = threading.Thread(target=serve, args=(listener,), daemon=True)
         server.start()
         await post(client)
-        assert hung_up.acquire(timeout=30)  # a stalled loop has not yet seen the close
+        assert hung_up.acquire(timeout=120)  # a stalled loop has not yet seen the close
         assert (await post(client)).status_code == 200
-        server.join(timeout=30)
+        server.join(timeout=120)
     assert len(served) == 2
 
 

@@ -42,7 +42,7 @@ KINDS = (
     PAY_IN_NOTICE, PAY_IN_QUESTION, PAY_IN_STATUS, PAY_IN_RETURN, PAY_IN_TIMEOUT, RESULT_KIND,
     "stk-callback", "b2c-result", "b2c-v1-result", "reversal-result", "status-result", "timeout",
 )  # fmt: skip
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 120.0
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from simulator.operators.mpesa import MpesaSettings
 from simulator.operators.mpesa.access import stk_password
 from simulator.operators.prompts import Declined, PinTyped, Prompt, Prompts
 from simulator.sandbox import Sandboxes, SandboxesSettings
+from tests.leap import leap
 from tests.providers.sandbox_clients import (
     PAYER,
     Mailbox,
@@ -203,7 +204,7 @@ async def test_payers_answer_decides(
     answer: dict[str, object] | None,
     code: int,
 ) -> None:
-    await mpesa.settings(approval="ask", approval_window_seconds=5 if answer else 0.05)
+    await mpesa.settings(approval="ask", approval_window_seconds=300 if answer else 0.05)
     await mpesa.wallet(PAYER, **wallet)
     await mpesa.push()
     if answer:
@@ -617,11 +618,12 @@ async def test_callback_with_a_wrong_amount_lies_about_the_books(
 
 
 async def test_late_callback_comes_after_the_query_knows(mpesa: MpesaClient, box: Mailbox) -> None:
-    await mpesa.fault("callback", "callback_late", seconds=0.2)
+    await mpesa.fault("callback", "callback_late", seconds=40)
     checkout_id = (await mpesa.push()).json()["CheckoutRequestID"]
     while (await mpesa.push_query(checkout_id)).json().get("ResultCode") != "0":
         pass
     assert box.letters == []
+    leap(40)
     await box.wait()
 
 
@@ -637,12 +639,13 @@ async def test_unknown_status_is_on_no_list(mpesa: MpesaClient, box: Mailbox) ->
 async def test_queue_timeout_comes_first_and_the_real_result_later(
     mpesa: MpesaClient, box: Mailbox
 ) -> None:
-    await mpesa.fault("disburse", "queue_timeout", seconds=0.1)
+    await mpesa.fault("disburse", "queue_timeout", seconds=40)
     accepted = (await mpesa.pay(OriginatorConversationID="po-22")).json()
     [timeout] = await box.wait()
     assert timeout.path == "/cb/6f1c0f1e9b/timeout"
     assert timeout.json["Result"]["ConversationID"] == accepted["ConversationID"]
     assert await mpesa.movements() == []
+    leap(40)
     result = (await box.wait(2))[1]
     assert (result.path, result.json["Result"]["ResultCode"]) == ("/cb/6f1c0f1e9b/result", 0)
 
@@ -758,7 +761,7 @@ async def test_command_serves_on_its_own_loop_and_ends_on_a_signal(
             [letter] = await box.wait()
             assert letter.json["Body"]["stkCallback"]["ResultCode"] == 0
             command.send_signal(number)
-            _, errors = await asyncio.wait_for(command.communicate(), 60)
+            _, errors = await asyncio.wait_for(command.communicate(), 120)
         assert (command.returncode, errors) == (0, b"")
     finally:
         if command.returncode is None:
@@ -768,7 +771,7 @@ async def test_command_serves_on_its_own_loop_and_ends_on_a_signal(
 @pytest.mark.long("starts a program")
 async def test_command_says_when_a_port_is_taken(mpesa: MpesaClient) -> None:
     command = await start_command("--mpesa-port", str(mpesa.client.base_url.port))
-    output, errors = await asyncio.wait_for(command.communicate(), 60)
+    output, errors = await asyncio.wait_for(command.communicate(), 120)
     assert command.returncode == 1
     assert b"cannot listen" in errors
     assert output == b""

@@ -12,6 +12,7 @@ import pytest
 from simulator.operators import credentials
 from simulator.operators.mtn_momo import MtnSettings
 from simulator.sandbox import Sandboxes, SandboxesSettings
+from tests.leap import leap
 from tests.providers.sandbox_clients import (
     PAYEE,
     Mailbox,
@@ -283,7 +284,7 @@ async def test_payers_answer_decides(
     answer: dict[str, object] | None,
     reason: str | None,
 ) -> None:
-    await mtn.settings(approval="ask", approval_window_seconds=5 if answer else 0.05)
+    await mtn.settings(approval="ask", approval_window_seconds=40)
     await mtn.wallet(PAYEE, **wallet)
     reference_id = str(uuid4())
     await mtn.create("requesttopay", reference_id=reference_id)
@@ -293,6 +294,8 @@ async def test_payers_answer_decides(
     if answer:
         assert "UGX 1,500" in (await mtn.prompt(PAYEE))["text"]
         await mtn.answer(PAYEE, **answer)
+    else:
+        leap(40)
     body = await mtn.final("requesttopay", reference_id)
     assert body["status"] == ("FAILED" if reason else "SUCCESSFUL")
     assert body.get("reason") == reason

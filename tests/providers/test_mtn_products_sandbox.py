@@ -98,7 +98,7 @@ def order(direction: Direction, number: str = PAYER, **more: Any) -> Order:
 
 
 async def final(ask: Callable[[], Any]) -> Finding:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while (finding := await ask()).outcome is Outcome.PENDING:  # noqa: ASYNC110 - polling
             await asyncio.sleep(0.02)
     assert isinstance(finding, Finding)
@@ -306,7 +306,7 @@ async def test_a_payout_is_not_made_twice_by_two_products(
     await today.disburse(paid)
     assert (await final(lambda: today.query(paid))).outcome is Outcome.SUCCEEDED
     await today.disburse(order(DISBURSE))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while len(sandboxes.mtn.ledger.movements) < 2:  # noqa: ASYNC110 - the other order
             await asyncio.sleep(0.01)
     assert sandboxes.mtn.ledger.balances_minor == {

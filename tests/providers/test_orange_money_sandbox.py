@@ -53,7 +53,7 @@ pytestmark = pytest.mark.long("each way of the sandbox; test_orange_money.py kee
 
 COLLECT, DISBURSE, REFUND = Direction.COLLECT, Direction.DISBURSE, Direction.REFUND
 FLOAT_MINOR = 5_000_000
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 120.0
 IDS = Ids(Clock())
 TOKEN_PATHS: dict[Api, str] = {
     "web_payment": "/oauth/v3/token",

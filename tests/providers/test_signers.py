@@ -270,7 +270,7 @@ async def test_a_sealed_vault_signs_nothing_until_it_is_open(
     sandbox: VaultSandbox, vault: VaultSigner, vault_url: str
 ) -> None:
     sandbox.make_key("sponsor")
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         await client.post(f"{vault_url}/_sandbox/seal")
         with pytest.raises(Throttled):
             await vault.sign("sponsor", b"m")

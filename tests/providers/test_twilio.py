@@ -32,6 +32,7 @@ from providers.twilio import TwilioSettings, TwilioSms, signature
 from simulator.operators import credentials
 from simulator.sandbox import Sandboxes, SandboxesSettings
 from simulator.twilio import TwilioSandboxSettings
+from tests.leap import leap
 from tests.providers.company import Answer, Company
 from tests.providers.sandbox_clients import Hands, Mailbox, mailbox, open_client
 from tests.providers.subjects import (
@@ -448,10 +449,11 @@ async def test_accepted_sms_of_the_sandbox_is_lost_doubled_or_late(
 ) -> None:
     async with open_client(sandboxes.twilio_url) as client:
         hands = Hands(client)
-        await hands.fault("sms", fault, seconds=3)
+        await hands.fault("sms", fault, seconds=40)
         accepted = await live.send(SMS)
         at_once = (await hands.get("sms", to=str(SMS.to)))["messages"]
         assert len(at_once) == (0 if fault == "sms_late" else copies)
+        leap(40)
         await asyncio.sleep(0.2)  # what is lost does not come
         for _ in range(600):
             inbox = (await hands.get("sms", to=str(SMS.to)))["messages"]

@@ -162,7 +162,7 @@ async def test_numbers_have_fates(zamtel: ZamtelClient, digits: str, status: str
 
 
 async def test_prompt_is_answered_while_the_call_waits(zamtel: ZamtelClient) -> None:
-    await zamtel.settings(approval="ask", approval_window_seconds=5)
+    await zamtel.settings(approval="ask", approval_window_seconds=300)
     for answer, status in (
         ({"pin": "1234"}, "0"),
         ({"pin": "9999"}, "E8003"),

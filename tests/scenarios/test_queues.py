@@ -129,7 +129,7 @@ async def test_who_has_waited_longest_is_paid_out_first(watched: Watched) -> Non
     await watched.health.tend()
     await watched.tell_health(Told.SUCCEEDED, 3)
     world.clock.pass_(11)
-    while await world.reconciler.sweep(2):
+    while await world.reconciler.sweep(1):  # of two that leave at once either is called first
         await world.dispatched()
     codes = [(await world.payment(payment_id)).code for payment_id in waiting]
     assert [order.code for order in world.mtn.orders] == codes

@@ -46,4 +46,4 @@ async def test_strict_or_with_nobody_left_all_stop_and_it_is_said_who(
         await stop.wait()
 
     with pytest.raises(BadSettings, match="duka: no such role"):
-        await asyncio.wait_for(make_rounds(tenants, stop, work, is_strict=is_strict), 30)
+        await asyncio.wait_for(make_rounds(tenants, stop, work, is_strict=is_strict), 120)

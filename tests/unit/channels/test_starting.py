@@ -103,7 +103,7 @@ async def test_first_try_that_no_waiting_mends_keeps_the_block_shut() -> None:
 async def test_block_is_entered_while_it_is_tried_again_and_every_try_is_closed() -> None:
     work = Work(AWAY, AWAY, AWAY)
     async with opening(work.onto, draw=lambda: 0.0, sleep=no_time):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await work.is_open.wait()
         await asyncio.sleep(0.01)
         assert (work.opened, work.closed) == (4, 3)
@@ -132,7 +132,7 @@ async def test_later_try_that_no_waiting_mends_ends_the_process(
     try:
         async with opening(work.onto, draw=lambda: 0.0, sleep=sleep):
             entered.set()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 await told.wait()
     finally:
         asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)

@@ -170,7 +170,7 @@ def test_who_connects_and_never_shakes_hands_is_dropped(tmp_path: Path) -> None:
 
 def test_without_tls_the_same_process_is_served_plainly() -> None:
     with served({}, handshake_seconds=0.2) as port:
-        assert httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).text == "hello"
+        assert httpx.get(f"http://127.0.0.1:{port}/", trust_env=False, timeout=60).text == "hello"
 
 
 @pytest.mark.parametrize(

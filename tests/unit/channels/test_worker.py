@@ -27,7 +27,7 @@ async def run(work: list[int | Exception], caplog: pytest.LogCaptureFixture) -> 
 
     with caplog.at_level(logging.WARNING):
         loop = asyncio.create_task(_every(0.0, one, "statements"))
-        await asyncio.wait_for(over.wait(), 30)
+        await asyncio.wait_for(over.wait(), 120)
         loop.cancel()
         await asyncio.gather(loop, return_exceptions=True)
     return done

@@ -9,6 +9,7 @@ from engine.errors import Unreachable
 from engine.msisdn import Msisdn
 from engine.payments.holders import AT_ONCE, FAILURES_MAX, REST_SECONDS, Holders, WalletFound
 from tests.unit.payments.examples import PAYEE
+from tests.until import until
 
 
 class Port:
@@ -78,6 +79,7 @@ async def test_however_many_ask_an_operator_hears_a_few_at_a_time() -> None:
     port.may_answer.clear()
     patient, hasty = holders(port, seconds=60), holders(port, seconds=0.2)
     many = [asyncio.create_task(patient.of("mtn_ug", PAYEE)) for _ in range(50)]
+    await until(lambda: len(port.asked) >= AT_ONCE)
     await asyncio.sleep(0.05)
     assert len(port.asked) == AT_ONCE
     port.may_answer.set()  # the others have their turn in time

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from engine.clock import CustomerId
-from engine.menu.networks import Network, Networks
-from tests.unit.session.rooms import House
+from tests.leap import leap
+from tests.unit.session.rooms import LONG_SECONDS, House
 
 TO_PIN = ("1", "256772000002", "1000", "1")
 TAKES_LONGER = "This is taking longer"
@@ -15,11 +15,12 @@ MENU_TEXT = "CAPP\n1. Send money"
 
 async def who_was_late() -> House:
     """Their PIN was compared too late, and it was wrong: the books know of no payment."""
-    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
-    await house.registered()
+    house = await House().registered()
     await house.press(*TO_PIN)
-    house.customers.pin_delay = 0.1
-    assert (await house.take("*".join((*TO_PIN, "9173")))).text.startswith(TAKES_LONGER)
+    house.customers.pin_delay = LONG_SECONDS
+    with house.hurried():
+        assert (await house.take("*".join((*TO_PIN, "9173")))).text.startswith(TAKES_LONGER)
+    leap(LONG_SECONDS)
     await house.turns.aclose()
     house.customers.pin_delay = 0.0
     return house

@@ -18,7 +18,8 @@ from engine.ports import EndReason, SessionEnd
 from engine.session import steps
 from engine.session.editions import KEPT_SECONDS as EDITION_SECONDS
 from engine.session.session import KEPT_SECONDS, TTL_GRACE_SECONDS
-from tests.unit.session.rooms import MENU, MENUS, NETWORKS, PAYER, PIN, House
+from tests.leap import leap
+from tests.unit.session.rooms import LONG_SECONDS, MENU, MENUS, NETWORKS, PAYER, PIN, House
 
 PAYEE = "256772000002"
 TO_PRICE = ("1", PAYEE, "1000")
@@ -131,10 +132,11 @@ async def test_a_gateways_notice_of_the_end_does_not_shorten_what_is_kept() -> N
 async def test_who_was_late_is_told_as_long_as_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
     house = await caller()
     await house.press(*TO_PRICE, "1")
-    house.payments.delay = 0.4
+    house.payments.delay = LONG_SECONDS
     slow = {**VERBS, "pay": VERBS["pay"]._replace(seconds=0.05)}
     monkeypatch.setattr(steps, "VERBS", slow)
     assert (await house.take("*".join([*TO_PRICE, "1", PIN]))).ends
+    leap(LONG_SECONDS)
     await house.late.aclose()
     house.payments.delay = 0.0
     assert (await dials_again(house, 800, "s2")).startswith("CAPP000001 +256772000002")

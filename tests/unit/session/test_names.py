@@ -33,7 +33,7 @@ TO_PRICE = ("1", PAYEE, "1000")
 NO_NAME = "To +256772000002 MTN MoMo\nGets UGX 27,123"
 
 
-async def caller(language: str = "en", networks: Networks = NETWORKS) -> House:
+async def caller(language: str = "en", networks: Networks | None = None) -> House:
     house = await House(networks=networks).registered(language)
     house.names.told[MARY] = NAME
     return house

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from engine.menu.networks import Network, Networks
 from engine.menu.vocabulary import VERBS
 from engine.money import Money
 from engine.msisdn import Msisdn
@@ -12,10 +11,13 @@ from engine.payments.views import MoneyRequest
 from engine.ports import EndReason, Reply, SessionEnd
 from engine.session import steps
 from engine.session.before import LATE_SECONDS_MAX
-from tests.unit.session.rooms import MENU, NETWORKS, PAYER, PIN, House
+from tests.leap import leap
+from tests.unit.session.rooms import LONG_SECONDS, MENU, NETWORKS, PAYER, PIN, House
 
 PAYEE = "256772000002"
 TO_PIN = ("1", PAYEE, "1000", "1")
+STORED_SECONDS = 4.0
+"""After which a payment is stored, by the loop's clock: in time for its turn."""
 OFFER = "You were sending money\nTo +256772000002"
 
 
@@ -230,12 +232,12 @@ async def test_it_is_told_as_it_stands_now_not_as_it_stood_then() -> None:
 
 
 async def test_who_was_told_that_it_takes_longer_learns_at_the_next_dial_what_came_of_it() -> None:
-    hasty = Network(name="hasty", deadline_seconds=1.05)
-    house = House(networks=Networks(hasty, {}))
-    await house.registered()
+    house = await House().registered()
     await house.press(*TO_PIN)
-    house.payments.delay = 0.2
-    assert (await house.take("*".join((*TO_PIN, PIN)))).ends
+    house.payments.delay = LONG_SECONDS
+    with house.hurried():
+        assert (await house.take("*".join((*TO_PIN, PIN)))).ends
+    leap(LONG_SECONDS)
     await house.turns.aclose()
     house.payments.delay = 0.0
     told = await house.press(session_id="s2")
@@ -243,25 +245,28 @@ async def test_who_was_told_that_it_takes_longer_learns_at_the_next_dial_what_ca
 
 
 async def test_a_payment_that_had_its_id_before_its_payer_was_told_to_wait_is_told_too() -> None:
-    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
-    await house.registered()
+    house = await House().registered()
     await house.press(*TO_PIN)
-    house.payments.commit_delay = 0.2
-    paying = asyncio.create_task(house.take("*".join((*TO_PIN, PIN))))
-    await asyncio.sleep(0.02)
-    house.clock.seconds += 7
-    assert (await paying).text.startswith("This is taking longer")
+    house.payments.commit_delay = LONG_SECONDS
+    with house.hurried():
+        paying = asyncio.create_task(house.take("*".join((*TO_PIN, PIN))))
+        await house.taken_on()
+        house.clock.seconds += 7
+        assert (await paying).text.startswith("This is taking longer")
+    leap(LONG_SECONDS)
     await house.turns.aclose()
     told = await house.press(session_id="s2")
     assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN")
 
 
 async def test_a_pin_that_is_compared_late_still_pays() -> None:
-    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
-    await house.registered()
+    house = await House().registered()
     await house.press(*TO_PIN)
-    house.customers.pin_delay = 0.1
-    assert (await house.take("*".join((*TO_PIN, PIN)))).text.startswith("This is taking longer")
+    house.customers.pin_delay = LONG_SECONDS
+    with house.hurried():
+        late = await house.take("*".join((*TO_PIN, PIN)))
+    assert late.text.startswith("This is taking longer")
+    leap(LONG_SECONDS)
     await house.turns.aclose()
     assert len(house.payments.confirmed) == 1
     told = await house.press(session_id="s2")
@@ -271,16 +276,17 @@ async def test_a_pin_that_is_compared_late_still_pays() -> None:
 async def test_while_a_late_payment_is_under_way_nobody_is_shown_the_menu_as_if_nothing_was() -> (
     None
 ):
-    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
-    await house.registered("sw")
+    house = await House().registered("sw")
     await house.press(*TO_PIN)
-    house.payments.delay = 0.3
-    told = await house.take("*".join((*TO_PIN, PIN)))
+    house.payments.delay = LONG_SECONDS
+    with house.hurried():
+        told = await house.take("*".join((*TO_PIN, PIN)))
     house.payments.delay = 0.0
     for session_id in ("s2", "s3"):
         assert await house.press(session_id=session_id) == told
         house.clock.seconds += 20
     assert not house.payments.confirmed, "it is under way all the while"
+    leap(LONG_SECONDS)
     await house.turns.aclose()
     assert (await house.press(session_id="s4")).text.startswith("CAPP000001 +256772000002")
 
@@ -289,13 +295,14 @@ async def test_while_a_late_payment_is_under_way_nobody_is_shown_the_menu_as_if_
 async def test_who_dials_the_same_string_again_after_a_late_payment_is_told_of_it(
     dialled: str,
 ) -> None:
-    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
-    await house.registered()
+    house = await House().registered()
     await house.press(*TO_PIN)
-    house.payments.delay = 0.3
-    late = await house.take("*".join((*TO_PIN, PIN)))
+    house.payments.delay = LONG_SECONDS
+    with house.hurried():
+        late = await house.take("*".join((*TO_PIN, PIN)))
     house.payments.delay = 0.0
     assert await house.take(dialled, "s2") == late
+    leap(LONG_SECONDS)
     await house.turns.aclose()
     told = await house.take(dialled, "s3")
     assert told.text.startswith("CAPP000001 +256772000002\nWaiting for your PIN")
@@ -304,11 +311,12 @@ async def test_who_dials_the_same_string_again_after_a_late_payment_is_told_of_i
 
 
 async def test_a_late_payment_that_came_to_nothing_is_waited_for_no_longer_than_a_minute() -> None:
-    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
-    await house.registered()
+    house = await House().registered()
     await house.press(*TO_PIN)
-    house.customers.pin_delay = 0.1
-    assert (await house.take("*".join((*TO_PIN, "9173")))).ends  # it is not theirs
+    house.customers.pin_delay = LONG_SECONDS
+    with house.hurried():
+        assert (await house.take("*".join((*TO_PIN, "9173")))).ends  # it is not theirs
+    leap(LONG_SECONDS)
     await house.turns.aclose()
     house.clock.seconds += LATE_SECONDS_MAX
     assert (await house.press(session_id="s2")).text.startswith("This is taking longer")
@@ -317,12 +325,12 @@ async def test_a_late_payment_that_came_to_nothing_is_waited_for_no_longer_than_
 
 
 async def test_who_was_late_and_paid_nothing_is_told_of_no_payment() -> None:
-    hasty = Network(name="hasty", deadline_seconds=1.05)
-    house = House(networks=Networks(hasty, {}))
-    await house.registered()
+    house = await House().registered()
     await house.press("1", PAYEE)
-    house.payments.delay = 0.2
-    assert (await house.take(f"1*{PAYEE}*500")).ends
+    house.payments.delay = LONG_SECONDS
+    with house.hurried():
+        assert (await house.take(f"1*{PAYEE}*500")).ends
+    leap(LONG_SECONDS)
     await house.turns.aclose()
     house.payments.delay = 0.0
     assert (await house.press(session_id="s2")).text.startswith("CAPP\n1. Send money")
@@ -357,10 +365,11 @@ async def test_a_record_that_went_back_while_its_turn_was_taken_is_not_gone_on_f
     await house.press(*TO_PIN[:3])
     before = dict(house.records.records)
     await house.take("*".join(TO_PIN))
-    house.payments.delay = 0.3
+    house.payments.commit_delay = STORED_SECONDS
     paying = asyncio.create_task(house.take("*".join((*TO_PIN, PIN))))
-    await asyncio.sleep(0.01)
+    await house.taken_on()
     house.records.records.update(before)  # a replica that lacked the last key press took over
+    leap(STORED_SECONDS)
     done = await paying
     assert done.ends
     assert done.text.startswith("CAPP000001 started")
@@ -405,13 +414,14 @@ async def test_who_dials_again_while_the_payment_is_being_stored_pays_once(
     """
     house = await caller()
     await house.press(*TO_PIN)
-    house.payments.commit_delay = 0.2
+    house.payments.commit_delay = STORED_SECONDS
     paying = asyncio.create_task(house.take("*".join((*TO_PIN, PIN))))
-    await asyncio.sleep(0.02)
+    await house.taken_on()
     house.clock.seconds += 4
     assert (await house.press(session_id="s2")).text.startswith("You were sending money")
     await house.press(*again, session_id="s2")
     house.payments.commit_delay = 0.0
+    leap(STORED_SECONDS)
     assert (await paying).text.startswith("CAPP000001 started")
     twice = await house.take("*".join((*again, PIN)), "s2")
     assert twice.text.startswith("This is taking longer")
@@ -425,13 +435,14 @@ async def test_who_dials_again_while_the_payment_is_being_stored_pays_once(
 async def test_who_dials_a_string_while_the_payment_is_being_stored_pays_once() -> None:
     house = await caller()
     await house.press(*TO_PIN)
-    house.payments.commit_delay = 0.2
+    house.payments.commit_delay = STORED_SECONDS
     paying = asyncio.create_task(house.take("*".join((*TO_PIN, PIN))))
-    await asyncio.sleep(0.02)
+    await house.taken_on()
     dialled = f"1*{PAYEE}*1000"
     assert "Total KES 1,010" in (await house.take(dialled, "s2")).text
     await house.take(f"{dialled}*1", "s2")
     house.payments.commit_delay = 0.0
+    leap(STORED_SECONDS)
     await paying
     assert (await house.take(f"{dialled}*1*{PIN}", "s2")).text.startswith("This is taking longer")
     assert len(house.payments.confirmed) == 1
@@ -527,9 +538,10 @@ async def test_a_verb_may_have_less_time_than_its_network(monkeypatch: pytest.Mo
     hasty = dict(VERBS, quote=VERBS["quote"]._replace(seconds=0.05))
     monkeypatch.setattr(steps, "VERBS", hasty)
     await house.press("1", PAYEE)
-    house.payments.delay = 0.3
+    house.payments.delay = LONG_SECONDS
     late = await house.take(f"1*{PAYEE}*500")
     assert late.text.startswith("This is taking longer than usual.")
+    leap(LONG_SECONDS)
     await house.turns.aclose()
 
 

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from engine.errors import CustomerMistake, KeyNotAtHand, NoWayNow
-from engine.menu.networks import Network, Networks
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.views import MoneyRequest
@@ -16,7 +15,9 @@ from engine.ports import Reply
 from engine.septets import fits
 from engine.session.render import Renderer
 from engine.session.store import Pointer, StoreDown
+from tests.leap import leap
 from tests.unit.session.rooms import (
+    LONG_SECONDS,
     MENU,
     NETWORKS,
     PAYER,
@@ -472,14 +473,14 @@ async def test_a_verb_that_breaks_ends_with_an_apology_and_a_log_without_what_wa
 
 
 async def test_a_verb_that_is_late_is_answered_in_time_and_its_work_goes_on() -> None:
-    hasty = Network(name="hasty", deadline_seconds=1.05)  # less than a file may say
-    house = House(networks=Networks(hasty, {}))
-    await house.registered("sw")
+    house = await House().registered("sw")
     await house.press(*TO_PIN)
-    house.payments.delay = 1.0
-    reply = await house.take("*".join((*TO_PIN, PIN)))
+    house.payments.delay = LONG_SECONDS
+    with house.hurried():
+        reply = await house.take("*".join((*TO_PIN, PIN)))
     assert not house.payments.confirmed, "it was not waited for"
     assert reply == Reply(TEXTS.render("sw", "session.late"), ends=True)
+    leap(LONG_SECONDS)
     await house.turns.aclose()
     assert len(house.payments.confirmed) == 1
     assert await house.take("*".join((*TO_PIN, PIN))) == reply

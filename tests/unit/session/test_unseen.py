@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 import pytest
 
@@ -13,8 +13,9 @@ from engine.payments.views import MoneyRequest
 from engine.ports import Reply
 from engine.session.before import LATE_SECONDS_MAX
 from engine.session.session import UNSEEN_MAX
-from tests.unit.session.rooms import PAYER, PIN, House
-from tests.unit.session.test_resume import PAYEE, TO_PIN, caller
+from tests.leap import leap
+from tests.unit.session.rooms import LONG_SECONDS, PAYER, PIN, House
+from tests.unit.session.test_resume import PAYEE, STORED_SECONDS, TO_PIN, caller
 
 LATE = Reply(
     "This is taking longer than usual. If you confirmed a payment, an SMS will tell you how it"
@@ -24,15 +25,22 @@ LATE = Reply(
 
 
 @asynccontextmanager
-async def storing(house: House, session_id: str) -> AsyncIterator[asyncio.Task[object]]:
-    """A payment was confirmed in a session, and cannot be stored before the block is over."""
-    house.payments.commit_delay = 0.5
+async def storing(
+    house: House, session_id: str, *, late: bool = False
+) -> AsyncIterator[asyncio.Task[Reply]]:
+    """A payment was confirmed in a session, and cannot be stored before the block is over. `late`:
+    its payer is told meanwhile that it takes longer."""
+    seconds = house.payments.commit_delay = LONG_SECONDS if late else STORED_SECONDS
     dialled = "*".join((*TO_PIN, PIN))
-    paying: asyncio.Task[object] = asyncio.create_task(house.take(dialled, session_id))
-    await asyncio.sleep(0.02)
-    house.payments.commit_delay = 0.0
-    house.clock.seconds += LATE_SECONDS_MAX + 1
+    with house.hurried() if late else nullcontext():
+        paying = asyncio.create_task(house.take(dialled, session_id))
+        await house.taken_on()
+        house.payments.commit_delay = 0.0
+        house.clock.seconds += LATE_SECONDS_MAX + 1
+        if late:
+            await asyncio.shield(paying)
     yield paying
+    leap(seconds)
     await paying
 
 
@@ -54,38 +62,38 @@ async def test_the_third_of_three_is_the_only_one() -> None:
     await house.press(*TO_PIN)
     async with storing(house, "s1"):
         await house.press("8", *TO_PIN, session_id="s2")
-        house.payments.delay = 0.7  # before its key is asked about
+        house.payments.delay = STORED_SECONDS + 0.5  # before its key is asked about
         second = asyncio.create_task(house.take("*".join(("8", *TO_PIN, PIN)), "s2"))
-        await asyncio.sleep(0.02)
+        for _ in range(100):  # it asks nobody else, so it waits by now
+            await asyncio.sleep(0)
         house.payments.delay = 0.0
         await house.press("8", *TO_PIN, session_id="s3")
         third = await house.take("*".join(("8", *TO_PIN, PIN)), "s3")
         assert third.text.startswith("CAPP000001 started")
+    leap(0.5)
     await second
     assert len(house.payments.confirmed) == 1
 
 
 async def test_who_waited_for_the_sms_for_hours_pays_once() -> None:
     """The disk of Postgres was full that night."""
-    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
-    await house.registered()
+    house = await House().registered()
     await house.press(*TO_PIN)
-    async with storing(house, "s1") as paying:
-        assert await asyncio.shield(paying) == LATE
+    async with storing(house, "s1", late=True) as paying:
+        assert await paying == LATE
         house.clock.seconds += 6 * 3600
         await house.press(*TO_PIN, session_id="s2")
         again = await house.take("*".join((*TO_PIN, PIN)), "s2")
         assert again.text.startswith("CAPP000001 started")
-        await house.turns.aclose()
+    await house.turns.aclose()
     assert len(house.payments.confirmed) == 1
 
 
 @pytest.mark.parametrize("dialled", ["", f"1*{PAYEE}*1000"])
 async def test_who_was_told_by_sms_hours_ago_may_pay_again(dialled: str) -> None:
-    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
-    await house.registered()
+    house = await House().registered()
     await house.press(*TO_PIN)
-    async with storing(house, "s1"):
+    async with storing(house, "s1", late=True):
         pass
     await house.turns.aclose()
     house.clock.seconds += 6 * 3600
@@ -141,6 +149,7 @@ async def test_what_was_stored_in_the_meantime_stays_and_the_next_one_is_refused
     await house.press(*TO_PIN)
     async with storing(house, "s1") as paying:
         await house.press("8", *TO_PIN, session_id="s2")
+        leap(STORED_SECONDS)
         await paying
         refused = await house.take("*".join(("8", *TO_PIN, PIN)), "s2")
         assert refused.text.startswith("This is taking longer")

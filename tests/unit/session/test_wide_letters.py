@@ -12,7 +12,7 @@ PAYEE = "256772000002"
 NARROW = Networks(Network(name="narrow", encoding="gsm7"), {})
 
 
-async def caller(networks: Networks = NETWORKS) -> House:
+async def caller(networks: Networks | None = None) -> House:
     house = House(networks=networks)
     return await house.registered("am")
 

@@ -419,9 +419,9 @@ def plan_of(*journeys: Journey, **changed: Any) -> Plan:
 async def walked(url: str, plan: Plan) -> Crowd:
     places = Places("", f"{url}/ussd", "", ussd_end_url=f"{url}/end")
     wires = Wires()
-    async with httpx.AsyncClient(verify=False) as client:
+    async with httpx.AsyncClient(verify=False, timeout=60) as client:
         crowd = Crowd(plan, places, client, wires)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             await crowd.run()
     await wires.aclose()
     return crowd
@@ -474,7 +474,7 @@ async def test_phone_thinks_before_each_key_and_not_before_the_dial(url: str) ->
         return 0.0
 
     wires = Wires()
-    async with httpx.AsyncClient(verify=False) as client:
+    async with httpx.AsyncClient(verify=False, timeout=60) as client:
         places = Places("", f"{url}/ussd", "")
         stage = Phones(client, places, World(), "pay.txt 0", wires=wires)
         walk = Walk(0, journey(), stage, Tally(), think, lambda: 0.0)

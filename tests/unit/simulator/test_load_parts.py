@@ -240,9 +240,17 @@ ONE = saying(b"one")
         (Blunt(saying(b"one", b"connection: close\r\n"), ONE), 2),
         (Blunt(ONE, closes=True), 2),
         (Blunt(ONE, later=saying(b"of nobody")), 2),
+        (Blunt(ONE + saying(b"of nobody")), 2),
         (Blunt(b"HTTP/1.1 100 Continue\r\n\r\n" + ONE), 1),
     ],
-    ids=["keeps", "says close", "closes", "says more than asked", "says more to come"],
+    ids=[
+        "keeps",
+        "says close",
+        "closes",
+        "says more than asked",
+        "says it at once",
+        "says more to come",
+    ],
 )
 async def test_connection_is_used_again_only_where_both_sides_agree(
     wires: Wires, server: Blunt, connections: int
@@ -250,7 +258,7 @@ async def test_connection_is_used_again_only_where_both_sides_agree(
     async with talking(server) as url:
         assert await ask(wires, url) == b"one"
         if connections == 2:  # what only then is seen of the first may take its time
-            await asyncio.wait_for(server.ended.wait(), 30)
+            await asyncio.wait_for(server.ended.wait(), 120)
             await asyncio.sleep(0.05)
         assert await ask(wires, url) == b"one"
         assert server.connections == connections
@@ -262,7 +270,7 @@ async def test_nothing_stays_open_behind_a_run() -> None:
     async with talking(server) as url:
         await ask(wires, url)
         await wires.aclose()
-        await asyncio.wait_for(server.ended.wait(), 30)
+        await asyncio.wait_for(server.ended.wait(), 120)
 
 
 # The picture.

@@ -24,7 +24,7 @@ from tests.unit.simulator.picture import read_picture
 
 FOLDER = Path(__file__).parent / "pictures"
 PAYER, PAYEE = "+256772000001", "+256772000002"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 
 Act = Callable[[Pilot[Any], Any], Awaitable[None]]
 
