@@ -119,6 +119,7 @@ async def test_who_looked_at_something_else_is_told_at_the_next_dial() -> None:
     await house.press(*TO_PIN)
     async with storing(house, "s1") as paying:
         await house.press("8", "5", session_id="s2")
+        leap(STORED_SECONDS)
         await paying
         assert (await house.press(session_id="s3")).text.startswith("CAPP000001 +256772000002")
     assert house.session("s3").unseen == []
@@ -150,6 +151,7 @@ async def test_what_was_stored_in_the_meantime_stays_and_the_next_one_is_refused
     async with storing(house, "s1") as paying:
         await house.press("8", *TO_PIN, session_id="s2")
         leap(STORED_SECONDS)
+        leap(STORED_SECONDS)
         await paying
         refused = await house.take("*".join(("8", *TO_PIN, PIN)), "s2")
         assert refused.text.startswith("This is taking longer")
@@ -167,6 +169,7 @@ async def test_what_was_stored_in_the_meantime_keeps_nobody_from_answering_a_req
         house.payments.requests[request.code] = (PAYER, request)
         to_pin = ("8", "2", "2", "1", "1", "1")
         await house.press(*to_pin, session_id="s2")
+        leap(STORED_SECONDS)
         await paying
         paid = await house.take("*".join((*to_pin, PIN)), "s2")
         assert paid.text.startswith("CAPP000002 started")
@@ -180,6 +183,7 @@ async def test_what_was_stored_is_found_though_its_key_was_dropped_behind_many_o
     async with storing(house, "s1") as paying:
         for number in range(2, UNSEEN_MAX + 3):
             await house.press("8", *TO_PIN, session_id=f"s{number}")
+        leap(STORED_SECONDS)
         await paying
         (key,) = house.payments.confirmed
         last = f"s{UNSEEN_MAX + 2}"
