@@ -549,7 +549,8 @@ async def test_the_owner_makes_months_of_any_time_and_they_are_held_as_well(url:
 
 @pytest.mark.long("migrates as somebody else")
 @pytest.mark.parametrize("may_make_roles", [True, False])
-def test_an_owner_who_is_no_superuser_makes_the_roles_or_is_told_what_to_havetell_owner(
+@pytest.mark.usefixtures("database_url")  # whose migration made the role of all tenants
+def test_an_owner_who_is_no_superuser_makes_the_roles_or_is_told_what_to_have(
     postgres_url: str, may_make_roles: bool
 ) -> None:
     name, tenant = f"managed_{WORKER}", 900 + may_make_roles

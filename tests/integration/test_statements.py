@@ -956,6 +956,15 @@ async def test_a_file_that_is_taken_again_after_another_one_is_the_last(world: W
     assert await world.state(payment_id) is S.REFUNDING
 
 
+@pytest.mark.parametrize("ahead", [2, 365])
+async def test_a_file_of_a_day_that_has_not_come_is_refused(bureau: Bureau, ahead: int) -> None:
+    """A slip in the year: nobody would look for the day's own statement any more."""
+    with pytest.raises(Unreadable, match="is to come, it is"):
+        await bureau.take(day=bureau.today + ahead * DAY)
+    assert not (await bureau.comparison.store.taken("mpesa_ke", Terms())).days
+    await bureau.take(day=bureau.today + DAY)  # it may have turned midnight there
+
+
 async def test_a_refused_file_leaves_nothing_behind(world: World, bureau: Bureau) -> None:
     good = write_statement([bureau.line("R1")])
     for body in (good + b"broken\r\n", b"", good.replace(b"KES", b"UGX")):

@@ -151,6 +151,8 @@ class Statements:
         """
         facts = self._facts(operator)
         terms = self._terms.of(operator)
+        if day > (today := self._today(operator)) + ONE_DAY:  # it may have turned midnight there
+            raise Unreadable(operator, f"the statement is refused: {day} is to come, it is {today}")
         read = read_whole_statement(operator, facts.currency, day, body, terms)
         once = self._once(operator, read)
         async with self._store.turn(operator):
