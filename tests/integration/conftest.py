@@ -14,7 +14,7 @@ PATIENT_SECONDS = 30.0
 
 
 @pytest.fixture(scope="session", autouse=True)
-def patience() -> Iterator[None]:
+def patient_figures() -> Iterator[None]:
     """A machine that gives nothing for a while is no Postgres that is away."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figures, "SECONDS_MAX", 120.0)

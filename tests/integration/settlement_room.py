@@ -117,7 +117,7 @@ class Hall:
         """It came back: what was owed for it is owed no more."""
         due = Account(1, CURRENCY[source], Kind.REFUND_DUE)
         legs = ((self.interpool(source, destination), due.number, minor),)
-        await self.commit(Plan(payment, version, 1, State.REFUND_DUE, transfers=legs))
+        await self.commit(Plan(payment, version, 1, State.RETURNED, transfers=legs))
 
     async def pay_again(self, payment: str, destination: str, minor: int, *, version: int) -> None:
         await self._paid(payment, version, "mpesa_ke", destination, minor)
@@ -125,7 +125,7 @@ class Hall:
     async def _create(self, payment: str, source: str, destination: str) -> None:
         told = f'[["{"9" * 32}","+254712000001","+256772000002","{source}","{destination}"],1]'
         await self.commit(
-            Plan(payment, CREATE, 1, State.RESERVED, key=payment, hash=payment, facts=told)
+            Plan(payment, CREATE, 1, State.PAYING, key=payment, hash=payment, facts=told)
         )
 
     async def _paid(

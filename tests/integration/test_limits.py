@@ -12,6 +12,7 @@ from engine.database import connect
 from engine.ledger.chart import Account, Kind
 from engine.ledger.commit import Committer, commit
 from engine.ledger.plans import UNLIMITED, Plan, Spend, Verdict
+from engine.payments.lifecycle import State
 
 V = Verdict
 IDS = Ids(Clock())
@@ -45,7 +46,9 @@ def late(minor: int, customer: str = AMINA, **fields: Any) -> Spend:
 def new(*spent: Spend, key: str | None = None, takes: int = 0) -> Plan:
     payment = IDS.payment()
     transfers = ((A, B, takes),) if takes else ()
-    return Plan(payment, 0, 1, 1, key=key or payment, transfers=transfers, spend=spent)
+    return Plan(
+        payment, 0, 1, State.COLLECTING, key=key or payment, transfers=transfers, spend=spent
+    )
 
 
 async def verdicts(connection: Any, *plans: Plan) -> list[Verdict]:
