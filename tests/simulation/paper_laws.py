@@ -126,8 +126,11 @@ class PaperLaws:
         """A comparison that saw all of it leaves nothing both in SUSPENSE and with its payment."""
         before_ms = (START + began - CLOCKS_APART) * 1000
         oldest = day_at(began - (AGED_DAYS - 1) * DAY)
-        proven = self._proven(before_ms)
+        proven, strays = self._proven(before_ms), self._world.stray_staff
+        left = strays.left() if strays is not None else set()  # people hear that it is a payment's
         for key, at_ms in self._suspended().items():
+            if key in left:
+                continue
             entry = self._owner(key)
             if entry is None or (entry.operator, entry.receipt) not in proven or at_ms > before_ms:
                 continue
@@ -151,7 +154,7 @@ class PaperLaws:
 
     def _check_entry(self, entry: Entry, suspended: dict[str, int], proven: set[Receipt]) -> None:
         is_booked = (entry.operator, entry.receipt) in proven
-        is_aside = any(entry.fits(key) for key in suspended)
+        is_aside = entry.key in suspended or self._is_told_aside(entry, suspended)
         if is_booked and is_aside:
             self._broken("counted twice", key=entry.key, attempt=entry.attempt_id)
         if is_booked or is_aside or entry.key not in self._clerk.accepted:
@@ -162,6 +165,12 @@ class PaperLaws:
         if self._is_peoples(entry):
             return
         self._broken("listed and counted nowhere", key=entry.key, attempt=entry.attempt_id)
+
+    def _is_told_aside(self, entry: Entry, suspended: dict[str, int]) -> bool:
+        """Whether a notice about this very collection is put aside, in whatever amount."""
+        payers = self._world.payers
+        fits = [key for key in suspended if entry.fits(key)]
+        return payers is not None and any(payers.announced.is_told(key) for key in fits)
 
     def _is_peoples(self, entry: Entry) -> bool:
         """Whether people are called for its line, which names a payment and says something else, or

@@ -85,7 +85,7 @@ def judge(
     wrong = mismatch(pay_in.operator, pay_in.paid.amount, payment)
     if not wrong and not payer_agrees:
         wrong = f"another number than the payer's of {payment.code}"
-    if any(e.receipt == pay_in.paid.receipt and e.succeeded for e in endings):
+    if any(e.receipt == pay_in.paid.receipt and e.succeeded for e in _collections(endings)):
         return Judgement(Verdict.KNOWN, wrong)
     if wrong:
         return Judgement(Verdict.STRANGE, wrong)

@@ -188,12 +188,16 @@ class PayIns:
         return await self._rest_with(pay_in, payment)
 
     async def _rest_known(self, pay_in: PayIn, payment: Payment, judgement: Judgement) -> bool:
-        """It is the payment's collection already. What its receipt alone shows somebody else may be
-        putting aside this moment: it is looked at once more."""
+        """It is the payment's collection already. Where it is put aside, or its receipt alone shows
+        whose it is and somebody may be putting it aside this moment, it is looked at once more."""
         await self._owners.compare(pay_in, payment)
-        if judgement.verdict is Verdict.KNOWN:
+        is_put = judgement.verdict is Verdict.KNOWN and await self._strays.is_put(pay_in)
+        again = is_put or bool(judgement.why)
+        rests = await self._rest_with(pay_in, payment, is_looked_at_again=again)
+        now = await self._store.get(pay_in.id) if is_put else None
+        if now is not None and now.stage in WITH_AN_OWNER:
             await self._strays.take_back(pay_in)
-        return await self._rest_with(pay_in, payment, is_looked_at_again=bool(judgement.why))
+        return rests
 
     async def _rest_with(
         self, pay_in: PayIn, payment: Payment, *, is_looked_at_again: bool = False

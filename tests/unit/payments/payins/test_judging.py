@@ -22,6 +22,7 @@ BY_PROMPT = Ending(ATTEMPT, True, "0", Source.CALLBACK, "TKK7RT61SV")
 BY_QUERY = Ending(ATTEMPT, True, "0", Source.QUERY)
 DECLINED = Ending(ATTEMPT, False, "1032", Source.CALLBACK)
 BY_ITSELF = Ending(ATTEMPT, True, "paid_in", Source.PAY_IN, RECEIPT)
+PAID_OUT = Ending(REFUND, True, "0", Source.CALLBACK, RECEIPT)
 GIVEN_BACK = Ending(REFUND, True, "0", Source.CALLBACK)
 
 WAITS = (State.COLLECTING, State.COLLECT_UNKNOWN)
@@ -33,6 +34,7 @@ CASES = [
     (State.PAYING, (BY_ITSELF,), Verdict.KNOWN),
     (State.REFUNDED, (DECLINED, BY_ITSELF, GIVEN_BACK), Verdict.KNOWN),
     (State.PAID, (BY_QUERY,), Verdict.ASSUMED),
+    (State.PAID, (BY_PROMPT, PAID_OUT), Verdict.STRANGE),  # of another operator's, the same number
     (State.PAID, (BY_PROMPT,), Verdict.STRANGE),
     (State.PAYING, (BY_PROMPT,), Verdict.STRANGE),
     (State.REFUND_DUE, (BY_PROMPT,), Verdict.STRANGE),
