@@ -46,8 +46,8 @@ async def room(seeded_url: str) -> AsyncIterator[ClientRoom]:
         yield opened
 
 
-async def test_a_price_is_not_called_over_while_it_may_have_been_paid(room: ClientRoom) -> None:
-    asked = {"quote": (await room.post("/quotes", PRICE)).json()["id"]}
+async def asked_again_meanwhile(room: ClientRoom, asked: dict[str, Any]) -> None:
+    """What hangs is asked for again once its time is over: that waits, and is answered as paid."""
     async with under_way(room, asked, "order-00001"):
         room.world.clock.pass_(OVER_SECONDS)
         again = asyncio.create_task(room.post("/payments/send", asked, key="order-00001"))
@@ -56,6 +56,11 @@ async def test_a_price_is_not_called_over_while_it_may_have_been_paid(room: Clie
     answer = await again
     assert answer.status_code == 201, answer.text
     assert await payments(room) == 1
+
+
+async def test_a_price_is_not_called_over_while_it_may_have_been_paid(room: ClientRoom) -> None:
+    asked = {"quote": (await room.post("/quotes", PRICE)).json()["id"]}
+    await asked_again_meanwhile(room, asked)
 
 
 async def test_what_waits_to_leave_until_its_price_is_over_never_does(room: ClientRoom) -> None:
@@ -89,14 +94,7 @@ async def test_a_reservation_is_not_called_over_while_it_may_have_been_drawn_on(
     set_aside = {"amount": {"minor": 1_000_000, "currency": "UGX"}, "minutes": 1}
     reserved = (await room.post("/liquidity/reserve", set_aside)).json()["id"]
     asked = {**PRICE, "reservation": reserved}
-    async with under_way(room, asked, "order-00001"):
-        room.world.clock.pass_(OVER_SECONDS)
-        again = asyncio.create_task(room.post("/payments/send", asked, key="order-00001"))
-        await asyncio.sleep(0.3)
-        assert not again.done(), "nobody can say yet"
-    answer = await again
-    assert answer.status_code == 201, answer.text
-    assert await payments(room) == 1
+    await asked_again_meanwhile(room, asked)
 
 
 async def test_a_key_whose_refusal_was_waited_for_may_be_used_again(room: ClientRoom) -> None:

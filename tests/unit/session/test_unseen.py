@@ -151,7 +151,6 @@ async def test_what_was_stored_in_the_meantime_stays_and_the_next_one_is_refused
     async with storing(house, "s1") as paying:
         await house.press("8", *TO_PIN, session_id="s2")
         leap(STORED_SECONDS)
-        leap(STORED_SECONDS)
         await paying
         refused = await house.take("*".join(("8", *TO_PIN, PIN)), "s2")
         assert refused.text.startswith("This is taking longer")
