@@ -6,28 +6,22 @@ no answer, tells no name and logs no number.
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from engine.errors import ProviderError
+from engine.enquiries import Enquiries
 from engine.msisdn import Msisdn
 from engine.ports import HolderPort, NamePort, OperatorPort
 
 Ask = Callable[[Msisdn], Coroutine[Any, Any, "WalletFound"]]
 
-log = logging.getLogger(__name__)
-
 HOLDER_SECONDS = 2.0
 """Nobody waits longer: all else that is known is worth an answer."""
 AT_ONCE = 4
 """Questions to one operator under way at the same time, of one process; more wait their turn."""
-FAILURES_MAX = 3
-REST_SECONDS = 30.0
-"""After so many answers in a row that did not come, nobody is asked there for a while."""
 
 
 class WalletFound(StrEnum):
@@ -52,10 +46,7 @@ class Holders:
         """Of the `operators` those are asked that can tell; `seconds` is how long one may take."""
         self._operators = operators
         self._seconds = seconds
-        self._monotonic = monotonic
-        self._failures: dict[str, int] = {}
-        self._rests_until: dict[str, float] = {}
-        self._asking: set[asyncio.Task[WalletFound]] = set()
+        self._enquiries: Enquiries[WalletFound] = Enquiries("wallet", monotonic)
         self._turns = {name: asyncio.Semaphore(AT_ONCE) for name in operators}
 
     async def of(self, operator: str, msisdn: Msisdn) -> WalletFound:
@@ -63,33 +54,21 @@ class Holders:
 
         Changes nothing, so a repeat is safe; it costs the operator another question.
         """
-        ask, now = _question(self._operators.get(operator)), self._monotonic()
-        if ask is None or now < self._rests_until.get(operator, now):
+        ask = _question(self._operators.get(operator))
+        if ask is None or self._enquiries.rests(operator):
             return WalletFound.UNKNOWN
         left = await self._turn(operator)
         if left <= 0:
             return WalletFound.UNKNOWN
-        task = asyncio.ensure_future(ask(msisdn))
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
-        task.add_done_callback(lambda _: self._turns[operator].release())
-        # Not cancelled when it is late: it may hold what the next call needs, a token for example.
-        await asyncio.wait({task}, timeout=left)
-        if not task.done():
-            task.add_done_callback(_hear)
-            if left > self._seconds / 2:  # else most of its time went by in our own row
-                self._note(operator, "late")
-            return WalletFound.UNKNOWN
-        if (error := _hear(task)) is not None:
-            self._note(operator, type(error).__name__)
-            return WalletFound.UNKNOWN
-        self._failures.pop(operator, None)
-        return task.result()
+        told = await self._enquiries.ask(
+            operator, self._in_turn(operator, ask(msisdn)), left,
+            is_late_counted=left > self._seconds / 2,  # else most of it went by in our own row
+        )  # fmt: skip
+        return told.answer if told else WalletFound.UNKNOWN
 
     async def aclose(self) -> None:
         """Wait for questions that were answered as late, before the operators' ports close."""
-        if self._asking:
-            await asyncio.wait(self._asking)
+        await self._enquiries.aclose()
 
     async def _turn(self, operator: str) -> float:
         """Wait for a turn; the seconds that are left to ask in, 0 where there was none in time."""
@@ -105,12 +84,13 @@ class Holders:
             self._turns[operator].release()
         return left
 
-    def _note(self, operator: str, what: str) -> None:
-        failures = self._failures[operator] = self._failures.get(operator, 0) + 1
-        log.info("%s told nothing of a wallet: %s", operator, what)
-        if failures >= FAILURES_MAX:
-            self._failures.pop(operator)
-            self._rests_until[operator] = self._monotonic() + REST_SECONDS
+    async def _in_turn(
+        self, operator: str, question: Coroutine[Any, Any, WalletFound]
+    ) -> WalletFound:
+        try:
+            return await question
+        finally:
+            self._turns[operator].release()
 
 
 def _question(port: OperatorPort | None) -> Ask | None:
@@ -129,13 +109,3 @@ async def _is_active(port: HolderPort, msisdn: Msisdn) -> WalletFound:
 async def _is_named(port: NamePort, msisdn: Msisdn) -> WalletFound:
     # A wallet may have no name: that alone proves nothing.
     return WalletFound.FOUND if await port.name_of(msisdn) else WalletFound.UNKNOWN
-
-
-def _hear(task: "asyncio.Task[WalletFound]") -> BaseException | None:
-    """What went wrong, if anything; a kind that a port must not raise is told as our fault."""
-    if task.cancelled():
-        return asyncio.CancelledError()
-    error = task.exception()
-    if error is not None and not isinstance(error, ProviderError):
-        log.error("a wallet could not be asked about: %s", type(error).__name__)
-    return error

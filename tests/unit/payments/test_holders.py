@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from engine.enquiries import FAILURES_MAX, REST_SECONDS
 from engine.errors import Unreachable
 from engine.msisdn import Msisdn
-from engine.payments.holders import AT_ONCE, FAILURES_MAX, REST_SECONDS, Holders, WalletFound
+from engine.payments.holders import AT_ONCE, Holders, WalletFound
 from tests.unit.payments.examples import PAYEE
 from tests.until import until
 
@@ -118,5 +119,5 @@ async def test_no_number_reaches_the_log(caplog: pytest.LogCaptureFixture) -> No
     caplog.set_level("DEBUG")
     for error in (Unreachable("mtn_ug", "away"), ValueError(PAYEE)):
         await holders(Active(error)).of("mtn_ug", PAYEE)
-    assert "mtn_ug told nothing" in caplog.text
+    assert "mtn_ug told no wallet" in caplog.text
     assert PAYEE not in caplog.text and PAYEE[-6:] not in caplog.text

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from engine.enquiries import FAILURES_MAX, REST_SECONDS
 from engine.errors import OutcomeUnknown, Rejected, Throttled, Unreachable
 from engine.menu.networks import Networks
 from engine.money import Money
@@ -14,10 +15,8 @@ from engine.payments.views import MoneyRequest
 from engine.septets import is_gsm7, septets
 from engine.session import names as names_room
 from engine.session.names import (
-    FAILURES_MAX,
     HOLDER_SEPTETS_MAX,
     NAME_SECONDS,
-    REST_SECONDS,
     OperatorNames,
     shown_holder,
 )
@@ -237,7 +236,7 @@ async def test_a_late_question_is_not_cut_off_and_is_waited_for_at_the_end(
     assert done == []
     await desk.aclose()
     assert done == ["done"]
-    assert "a name could not be asked for: KeyError" in caplog.text
+    assert "no name could be asked for: KeyError" in caplog.text
     assert str(MARY) not in caplog.text
 
 

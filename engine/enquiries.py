@@ -1,0 +1,93 @@
+"""Questions to companies that may go unanswered: each within a deadline, nothing raised.
+
+Who did not answer several times in a row is left alone for a while. It knows no question, keeps no
+answer and logs nothing of what was asked.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from engine.errors import ProviderError
+
+FAILURES_MAX = 3
+REST_SECONDS = 30.0
+"""After so many answers in a row that did not come, nobody is asked there for a while."""
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class Told(NamedTuple, Generic[T]):
+    """An answer that came in time."""
+
+    answer: T
+
+
+class Enquiries(Generic[T]):
+    """One kind of question, asked of several companies. Asking changes nothing."""
+
+    def __init__(self, what: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """`what` is asked about, for the log; `monotonic` measures how long somebody rests."""
+        self._what = what
+        self._monotonic = monotonic
+        self._failures: dict[str, int] = {}
+        self._rests_until: dict[str, float] = {}
+        self._asking: set[asyncio.Task[T]] = set()
+
+    def rests(self, company: str) -> bool:
+        """Whether nobody is asked there now."""
+        until = self._rests_until.get(company)
+        return until is not None and self._monotonic() < until
+
+    async def ask(
+        self,
+        company: str,
+        question: Coroutine[Any, Any, T],
+        seconds: float,
+        *,
+        is_late_counted: bool = True,
+    ) -> Told[T] | None:
+        """What was answered within `seconds`, or None. Look first whether it `rests`.
+
+        A late answer is none, and counts against the company unless the caller was late itself.
+        Raises nothing but a cancellation; a repeat is another question.
+        """
+        task = asyncio.ensure_future(question)
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+        # Not cancelled when it is late: it may hold what the next call needs, a token for example.
+        await asyncio.wait({task}, timeout=seconds)
+        if not task.done():
+            task.add_done_callback(self._hear)
+            if is_late_counted:
+                self._note(company, "late")
+            return None
+        if (error := self._hear(task)) is not None:
+            self._note(company, type(error).__name__)
+            return None
+        self._failures.pop(company, None)
+        return Told(task.result())
+
+    async def aclose(self) -> None:
+        """Wait for questions that were answered as late, before the companies' ports close."""
+        if self._asking:
+            await asyncio.wait(self._asking)
+
+    def _note(self, company: str, how: str) -> None:
+        failures = self._failures[company] = self._failures.get(company, 0) + 1
+        log.info("%s told no %s: %s", company, self._what, how)
+        if failures >= FAILURES_MAX:
+            self._failures.pop(company)
+            self._rests_until[company] = self._monotonic() + REST_SECONDS
+
+    def _hear(self, task: "asyncio.Task[T]") -> BaseException | None:
+        """What went wrong, if anything; a kind that a port must not raise is told as our fault."""
+        if task.cancelled():
+            return asyncio.CancelledError()
+        error = task.exception()
+        if error is not None and not isinstance(error, ProviderError):
+            log.error("no %s could be asked for: %s", self._what, type(error).__name__)
+        return error
