@@ -26,6 +26,7 @@ from engine.payments.router import Router
 from engine.payments.routing import Directory
 from engine.payments.rulings import Rulings
 from engine.payments.service import Payments
+from engine.payments.sims import Sims
 from engine.payments.stepping import Hear
 from engine.payments.store import PaymentStore
 from engine.payments.wallets import Wallets
@@ -43,6 +44,7 @@ class Outside(NamedTuple):
     ids: Ids
     draw: Callable[[], float]  # a number from 0 up to 1
     portability: PortabilityPort | None = None  # who looks up whose a ported number is
+    sims: Sims | None = None  # who asks when payers' SIMs were changed
 
 
 class Known(NamedTuple):

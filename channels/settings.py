@@ -147,6 +147,7 @@ class Settings:
     own_menus: Path | None  # journeys and texts laid over those of `menus/`; None: the house's
     compliance_file: str | None  # figures of the house's own; else `engine/compliance/policy.yaml`
     portability_ms: int  # so long does a payment wait for a look-up of its payee's operator
+    sim_swap_ms: int  # so long does a payout wait for word of its payer's SIM
     probe_quiet_seconds: int  # an operator without traffic for so long is called; 0: never
     probe_seconds: int  # between two such calls to one operator
     http_request_seconds_max: int  # until all of a request is here
@@ -240,6 +241,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         own_menus=reader.folder("CAPP_MENUS_FOLDER"),
         compliance_file=environment.get("CAPP_COMPLIANCE_FILE") or None,
         portability_ms=reader.number("CAPP_PORTABILITY_MS", 800, low=50, high=3000),
+        sim_swap_ms=reader.number("CAPP_SIM_SWAP_MS", 1500, low=50, high=5000),
         probe_quiet_seconds=reader.number("CAPP_PROBE_QUIET_SECONDS", 300),
         probe_seconds=reader.number("CAPP_PROBE_SECONDS", 120, low=30),
         http_request_seconds_max=reader.number("CAPP_HTTP_REQUEST_SECONDS_MAX", 10, low=1),

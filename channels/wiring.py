@@ -19,6 +19,7 @@ from channels.one_database import OneDatabase, tell_people, with_restore
 from channels.payins import PayInRoom, build_pay_ins
 from channels.privacy import give_keys, plan_sealer
 from channels.settings import BadSettings, Settings
+from channels.sims import build_sims
 from channels.traffic import Overheard, tell_log
 from channels.watching.clocks import ClockWatch, seconds_ahead
 from channels.watching.watch import Watch, open_watch
@@ -147,6 +148,8 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         ports: list[OperatorPort | SmsPort] = [*outside.operators.values(), *outside.sms.values()]
         for port in ports:
             closing.push_async_callback(port.aclose)
+        if outside.sims is not None:
+            closing.push_async_callback(outside.sims.aclose)
         if outside.portability is not None:
             closing.push_async_callback(outside.portability.aclose)
         if refused := address_faults(settings, outside.operators.values()):
@@ -180,10 +183,12 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
 
 def _look_outside(settings: Settings, clock: Clock, watch: Watch, overheard: Overheard) -> Outside:
     """The companies of the settings, the wall clock and the system's chance."""
+    operators = build_operators(
+        settings.environment, clock=clock, trace=watch.over(overheard), names=settings.operators
+    )
     return Outside(
-        operators=build_operators(
-            settings.environment, clock=clock, trace=watch.over(overheard), names=settings.operators
-        ),
+        operators=operators,
+        sims=build_sims(settings, operators, clock, watch.over(tell_log)),
         sms=build_ports(settings, watch.over(tell_log)),
         clock=clock,
         ids=Ids(clock),
@@ -273,7 +278,7 @@ def _assemble(
         return known.language if known else texts.default_of(country_of(msisdn) or "")
 
     compliance = build_compliance(settings, house, screener, pool, decisions.note)
-    clearing = Clearing(compliance, clock)
+    clearing = Clearing(compliance, clock, outside.sims)
     policy = Gate(clearing, health)
     look_up = outside.portability
     wallets = Wallets(

@@ -75,6 +75,7 @@ def mpesa_ke(variables: Mapping[str, str], clock: Clock, trace: Trace) -> Operat
         initiator_password=env.text("INITIATOR_PASSWORD"),
         certificate_pem=env.pem("CERTIFICATE"),
         confirm_above_minor=env.whole("CONFIRM_ABOVE_MINOR", default=CONFIRM_ABOVE_MINOR),
+        sim_swap=env.whole("SIM_SWAP", default=0) > 0,
         **env.given("TILL", "PAYOUT_VERSION", "REFUND_BY", "PAY_IN_VERSION", "PAY_IN_UNANSWERED"),
         **env.line(),
     )

@@ -21,6 +21,22 @@ class Action(IntEnum):
     REFUSE = 2
 
 
+class SimSeen(msgspec.Struct, frozen=True):
+    """What `told_by` said of the SIM of a payer. Stored: a new field comes last, with a default."""
+
+    told_by: str
+    is_told: bool  # not: no answer came in time
+    changed_ms: int | None = None  # None: no change that they remember
+    hours: int | None = None  # whole hours from then until it was asked
+    is_ruled: bool = False  # people know of this very change, and have let the payment go on
+
+    def is_same_as(self, other: "SimSeen | None") -> bool:
+        """Whether both tell of one change, or both of nothing."""
+        return other is not None and (self.is_told, self.changed_ms) == (
+            other.is_told, other.changed_ms
+        )  # fmt: skip
+
+
 class Thresholds(msgspec.Struct, frozen=True):
     """From which score and which points on something is done."""
 
@@ -28,6 +44,20 @@ class Thresholds(msgspec.Struct, frozen=True):
     name_refuse: int
     points_hold: int
     points_refuse: int
+    sim_hours: int = 0  # a SIM that was changed within so many hours holds; 0: none does
+    sim_unknown_holds: bool = False
+
+    def suspect(self, sim: SimSeen | None) -> bool:
+        """Whether who pays may not be whose wallet it is."""
+        if sim is None or not self.sim_hours:
+            return False
+        if not sim.is_told:
+            return self.sim_unknown_holds
+        return sim.hours is not None and sim.hours < self.sim_hours
+
+    def is_news(self, sim: SimSeen | None) -> bool:
+        """Whether it is suspect, and nobody has ruled on it."""
+        return sim is not None and not sim.is_ruled and self.suspect(sim)
 
 
 class Resemblance(msgspec.Struct, frozen=True):
@@ -50,6 +80,7 @@ class Seen(msgspec.Struct, frozen=True):
     tier: int | None = None
     amount_minor: int | None = None
     currency: str | None = None
+    sim: SimSeen | None = None  # None: nobody is there who could tell
 
     @property
     def points(self) -> int:
@@ -79,7 +110,8 @@ def judge(seen: Seen) -> Action:
     limits = seen.thresholds
     if seen.likeness >= limits.name_refuse or seen.points >= limits.points_refuse:
         return Action.HOLD if seen.collected else Action.REFUSE
-    if seen.likeness >= limits.name_hold or seen.points >= limits.points_hold:
+    is_resembled = seen.likeness >= limits.name_hold
+    if is_resembled or seen.points >= limits.points_hold or limits.is_news(seen.sim):
         return Action.HOLD
     return Action.ALLOW
 
@@ -102,11 +134,23 @@ def reasons_of(seen: Seen) -> list[str]:
         for r in seen.resemblances
     ]
     reasons += [f"rule {hit.rule}: {hit.points} points" for hit in seen.hits]
+    reasons += _of_sim(seen)
     if not seen.lists:
         reasons.append("no list loaded")
     elif not seen.named:
         reasons.append("no name known")
     return reasons
+
+
+def _of_sim(seen: Seen) -> list[str]:
+    sim = seen.sim
+    if sim is None:
+        return []
+    if not sim.is_told:
+        return [f"{sim.told_by} did not tell when the payer's SIM was changed"]
+    if not seen.thresholds.suspect(sim):
+        return []
+    return [f"the payer's SIM was changed {sim.hours} hours before, as {sim.told_by} tells"]
 
 
 def seen_in(decision: Decision) -> Seen:

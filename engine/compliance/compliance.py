@@ -15,6 +15,7 @@ from engine.compliance.clearance import (
     Clearance,
     Resemblance,
     Seen,
+    SimSeen,
     Thresholds,
     clear,
     seen_in,
@@ -118,17 +119,30 @@ class Compliance:
         when = self._policy.limits.local_time(payer.country, at)
         return Standing(tier, self._policy.limits.of(tier, currency), when)
 
-    async def recheck(self, earlier: Decision | None, question: Question) -> Clearance | None:
-        """Before a payout, once the money is here: screen again if the lists have changed.
+    @property
+    def asks_of_sims(self) -> bool:
+        """Whether it matters when a payer's SIM was changed."""
+        return self._policy.sim.hold_hours > 0
 
-        None when the versions are those of `earlier`. Never refuses: what resembles an entry now
-        is held, and a person decides between payout and refund.
+    async def recheck(
+        self, earlier: Decision | None, question: Question, sim: SimSeen | None = None
+    ) -> Clearance | None:
+        """Before a payout, once the money is here: screen again if the lists have changed, or if
+        `sim` tells of a change that `earlier` did not know.
+
+        None when there is nothing new. Never refuses: what resembles an entry now is held, and a
+        person decides between payout and refund.
         """
-        if earlier is not None and _lists_of(earlier) == self._screener.versions:
+        before = _seen_by(earlier)
+        if before is not None and sim is not None and sim.is_same_as(before.sim):
+            # Terms that know of it are those of a payment that people have released.
+            sim = msgspec.structs.replace(sim, is_ruled=True)
+        is_screened = before is not None and before.lists == self._screener.versions
+        if is_screened and not self._thresholds.is_news(sim):
             return None
         people = await self._profiles.find([question.payer, question.payee])
         sides = {"payer": people.get(question.payer), "payee": people.get(question.payee)}
-        clearance = clear(self._compare(sides, collected=True), None)
+        clearance = clear(self._compare(sides, collected=True, sim=sim), None)
         if clearance.action is not Action.ALLOW:
             await self._history.keep(question, clearance)
         return clearance
@@ -175,14 +189,21 @@ class Compliance:
             currency=question.amount.currency,
         )
 
-    def _compare(self, sides: dict[str, Profile | None], *, collected: bool) -> Seen:
+    @property
+    def _thresholds(self) -> Thresholds:
+        screening, risk, sim = self._policy.screening, self._policy.risk, self._policy.sim
+        return Thresholds(
+            screening.hold_min, screening.refuse_min, risk.hold_points, risk.refuse_points,
+            sim.hold_hours, sim.unknown == "hold",
+        )  # fmt: skip
+
+    def _compare(
+        self, sides: dict[str, Profile | None], *, collected: bool, sim: SimSeen | None = None
+    ) -> Seen:
         """The names that are known, compared with the lists in force at this one moment."""
         named = {who: p for who, p in sides.items() if p is not None and p.name is not None}
-        screening, risk = self._policy.screening, self._policy.risk
         return Seen(
-            thresholds=Thresholds(
-                screening.hold_min, screening.refuse_min, risk.hold_points, risk.refuse_points
-            ),
+            thresholds=self._thresholds,
             lists=self._screener.versions,
             collected=collected,
             named=tuple(named),
@@ -193,12 +214,15 @@ class Compliance:
                     :RESEMBLANCES_MAX
                 ]
             ),
+            sim=sim,
         )
 
 
-def _lists_of(decision: Decision) -> dict[str, int] | None:
-    """The versions a decision was made by; None when another release wrote it otherwise."""
+def _seen_by(decision: Decision | None) -> Seen | None:
+    """What a decision rested on; None when another release wrote it otherwise."""
+    if decision is None:
+        return None
     try:
-        return seen_in(decision).lists
+        return seen_in(decision)
     except msgspec.ValidationError:
         return None

@@ -1,6 +1,7 @@
 """The house's own figures: limits, thresholds, rules, what is reported. Read once, and proved."""
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import yaml
@@ -27,6 +28,17 @@ class Screening(Scoring, frozen=True, forbid_unknown_fields=True):
             raise ValueError("a name alone must not refuse: without_birth_max < refuse_min")
 
 
+class SimPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is done about a payer whose SIM was changed, where somebody tells (`SimPort`)."""
+
+    hold_hours: int = 72
+    unknown: Literal["pay", "hold"] = "pay"
+
+    def __post_init__(self) -> None:
+        if self.hold_hours < 0:
+            raise ValueError(f"no number of hours: {self.hold_hours}")
+
+
 class LargeFrom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """From this sum of one day on, a payer's payments are reported. Minor units."""
 
@@ -43,6 +55,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     screening: Screening
     risk: RiskPolicy
     large: dict[str, LargeFrom]
+    sim: SimPolicy = SimPolicy()
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -52,6 +65,7 @@ class Policy(msgspec.Struct, frozen=True):
     screening: Screening
     risk: RiskPolicy
     large: dict[str, LargeFrom]
+    sim: SimPolicy = SimPolicy()
 
 
 def read_policy(path: Path = POLICY_FILE) -> Policy:
@@ -63,4 +77,4 @@ def read_policy(path: Path = POLICY_FILE) -> Policy:
         raise
     except (ValueError, yaml.YAMLError) as error:
         raise msgspec.ValidationError(f"{path.name}: {error}") from error
-    return Policy(limits, told.screening, told.risk, told.large)
+    return Policy(limits, told.screening, told.risk, told.large, told.sim)

@@ -15,14 +15,17 @@ from engine.money import CURRENCIES, Money
 from engine.msisdn import Msisdn
 from engine.payments.payment import Payment
 from engine.payments.policy import Clearance
+from engine.payments.sims import Sims
 
 
 class Clearing:
     """The half of the policy that compliance answers."""
 
-    def __init__(self, compliance: Compliance, clock: Clock) -> None:
+    def __init__(self, compliance: Compliance, clock: Clock, sims: Sims | None = None) -> None:
+        """Without `sims` nobody is asked when a payer's SIM was changed."""
         self._compliance = compliance
         self._clock = clock
+        self._sims = sims if compliance.asks_of_sims else None
 
     def check_amount(self, payer: Customer, amount: Money) -> None:
         """Raises CustomerMistake `mistake.limit_payment`."""
@@ -43,17 +46,21 @@ class Clearing:
             Payer(payer.msisdn, payer.country, payer.tier), self._question(quote)
         )
         assert answer.allowance is not None, "a confirm always counts"
+        if self._sims is not None:
+            self._sims.ask_ahead(quote.payer_operator, payer.msisdn)
         currency = quote.amount.currency
         return Clearance(answer.decision, spend_of(payer.customer_id, currency, answer.allowance))
 
     async def clear_again(self, payment: Payment) -> Decision | None:
-        """A decision to hold, if the lists changed since the terms' clearance and name somebody.
+        """A decision to hold, if the lists changed since the terms' clearance and name somebody,
+        or if the payer's SIM was changed a short while ago.
 
         Terms without one, as those of a payee in another's place, are compared with the lists.
         """
-        answer = await self._compliance.recheck(
-            payment.facts.clearance, self._question(payment.quote)
-        )
+        quote, sim = payment.quote, None
+        if self._sims is not None:
+            sim = await self._sims.of(quote.payer_operator, Msisdn(quote.payer))
+        answer = await self._compliance.recheck(payment.facts.clearance, self._question(quote), sim)
         return answer.decision if answer is not None and answer.is_hold else None
 
     def _question(self, quote: Quote) -> Question:

@@ -75,6 +75,7 @@ from engine.ports.wallets import (
     PortabilityPort,
     Preapproval,
     PreapprovalPort,
+    SimPort,
 )
 
 __all__ = [
@@ -142,6 +143,7 @@ __all__ = [
     "SettlementTerms",
     "SignedCallbackPort",
     "SignerPort",
+    "SimPort",
     "Slot",
     "Sms",
     "SmsAccepted",

@@ -1,5 +1,6 @@
 """What some can tell or do about a wallet that is not ours."""
 
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -32,6 +33,23 @@ class HolderPort(Protocol):
 
         True promises nothing about an amount. Changes nothing, so a repeat is safe. Raises as
         `NamePort.name_of` does.
+        """
+        ...
+
+
+@runtime_checkable
+class SimPort(Protocol):
+    """Somebody who tells when the SIM behind a number was changed. Ask `isinstance`, `tells_sims`.
+
+    Whoever takes over a number takes over its prompts and messages: banks ask before they pay.
+    """
+
+    tells_sims: bool  # a setting: it is a contract of its own, and each question has a price
+
+    async def sim_changed_at(self, msisdn: Msisdn) -> datetime | None:
+        """The moment of the last change in UTC; None: none that they remember.
+
+        Changes nothing, so a repeat is safe. Raises any `ProviderError`: nobody told anything.
         """
         ...
 

@@ -5,7 +5,6 @@ What customers pay in of their own accord is `pay_ins`, money between businesses
 """
 
 import base64
-from datetime import timedelta, timezone
 from typing import Any, get_args
 
 import httpx
@@ -34,13 +33,12 @@ from providers.mpesa.callbacks import PUSH_FAILED, UNNAMED_KIND, read_callback, 
 from providers.mpesa.pay_ins import PayIns
 from providers.mpesa.reversal import Reversals
 from providers.mpesa.settings import MpesaSettings, PayoutVersion
+from providers.mpesa.sims import NAIROBI, SimChanges
 from providers.mpesa.way import Way, read_way, way_of
 from providers.wire import order_amount
 
-_NAIROBI = timezone(timedelta(hours=3))  # what M-PESA itself sends; no summer time
 
-
-class Mpesa(PayIns, Business):
+class Mpesa(PayIns, Business, SimChanges):
     """The operator `mpesa_ke`. See `engine.ports.OperatorPort` for what callers may rely on."""
 
     def __init__(
@@ -56,6 +54,7 @@ class Mpesa(PayIns, Business):
         reversals = Reversals(api, settings)
         PayIns.__init__(self, api, settings, reversals)
         Business.__init__(self, api, settings)
+        SimChanges.__init__(self, api, settings)
         self._way = way_of(settings)
         self.facts = _facts(self._way, settings.confirm_above_minor)
         self._reversals = reversals
@@ -171,7 +170,7 @@ class Mpesa(PayIns, Business):
         }
 
     def _signature(self) -> dict[str, str]:
-        timestamp = self._clock.now().astimezone(_NAIROBI).strftime("%Y%m%d%H%M%S")
+        timestamp = self._clock.now().astimezone(NAIROBI).strftime("%Y%m%d%H%M%S")
         plain = self._settings.shortcode + self._settings.passkey + timestamp
         return {
             "Password": base64.b64encode(plain.encode()).decode(),

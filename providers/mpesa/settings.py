@@ -41,6 +41,7 @@ class MpesaSettings:
     # What M-PESA does with money that we were asked about and did not answer. Refused, nobody has
     # to be found afterwards whom it belongs to.
     pay_in_unanswered: Unanswered = "Cancelled"
+    sim_swap: bool = False  # whether the app may ask when SIMs were changed
     timeouts: Timeouts = DEFAULT_TIMEOUTS
     connections: int = 100
     per_second: float | None = None  # None: as fast as it goes
