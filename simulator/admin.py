@@ -100,6 +100,11 @@ class Admin:
         for url in self._home_operators(msisdn):
             await self._wallet(url, msisdn, {"balance_minor": balance_minor})
 
+    async def change_sim(self, msisdn: str, hours: float) -> None:
+        """The number has another SIM since so many hours, as its country's operators know."""
+        for url in self._home_operators(msisdn):
+            await self._wallet(url, msisdn, {"sim_changed_hours": hours})
+
     async def wallet(self, msisdn: str) -> Wallet | None:
         """The subscriber's wallet at home, if an operator has seen the number yet."""
         for url in self._home_operators(msisdn):

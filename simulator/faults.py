@@ -24,6 +24,7 @@ FaultTarget = Literal[
     "sms",
     "delivery_report",
     "statement",
+    "sim_swap",
 ]
 FaultName = Literal[
     "insufficient_funds",
@@ -103,6 +104,7 @@ CATALOGUE: Mapping[FaultTarget, frozenset[FaultName]] = {
     "sms": _CALL | SMS_OUTCOMES | SMS_ARRIVALS,
     "delivery_report": DELIVERY_OUTCOMES | _REPORT,
     "statement": STATEMENT,
+    "sim_swap": _CALL | TOKEN,
 }
 
 _DEFAULT_SECONDS: Mapping[FaultName, float] = {

@@ -148,6 +148,7 @@ MPESA_KE = Market(
         "B2C_SHORTCODE": credentials.MPESA_SANDBOX_B2C_SHORTCODE,
         "INITIATOR": credentials.MPESA_SANDBOX_INITIATOR_NAME,
         "INITIATOR_PASSWORD": credentials.MPESA_SANDBOX_INITIATOR_PASSWORD,
+        "SIM_SWAP": "1",
     },
     certificate="CERTIFICATE",
 )

@@ -143,7 +143,9 @@ class Compliance:
         people = await self._profiles.find([question.payer, question.payee])
         sides = {"payer": people.get(question.payer), "payee": people.get(question.payee)}
         clearance = clear(self._compare(sides, collected=True, sim=sim), None)
-        if clearance.action is not Action.ALLOW:
+        # What held it before is reported with its rules, which nobody looks at again here.
+        is_reported = is_screened and earlier is not None and _is_hold(earlier)
+        if clearance.action is not Action.ALLOW and not is_reported:
             await self._history.keep(question, clearance)
         return clearance
 
@@ -216,6 +218,10 @@ class Compliance:
             ),
             sim=sim,
         )
+
+
+def _is_hold(decision: Decision) -> bool:
+    return decision.outcome == Action.HOLD.name.lower()
 
 
 def _seen_by(decision: Decision | None) -> Seen | None:

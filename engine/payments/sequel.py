@@ -60,12 +60,16 @@ class Sequel:
 
     async def after_collected(self, payment: Payment) -> Following:
         """The money is here: pay out now, later, after people have looked, or not at all."""
-        clearance, lost = payment.facts.clearance, await self.lost(payment) or NOTHING
+        lost, held = await self.lost(payment) or NOTHING, []
+        clearance = payment.facts.clearance
         if clearance is not None and clearance.outcome == HOLD:
-            return Following(Event.HELD, decisions=(*lost.decisions, clearance))
+            held.append(clearance)
+        # Also where it is held already: people are to see all there is to see.
         changed = await self._policy.clear_again(payment)
         if changed is not None:
-            return Following(Event.HELD, decisions=(*lost.decisions, changed))
+            held.append(changed)
+        if held:
+            return Following(Event.HELD, decisions=(*lost.decisions, *held))
         return lost if lost.event else self.payout_of(payment)
 
     def payout_of(self, payment: Payment) -> Following:

@@ -17,6 +17,7 @@ from engine.payments.facts import Ending, Ruling, write
 from engine.payments.lifecycle import Event, State, advance, orders_refund
 from engine.payments.payment import Payment
 from engine.payments.planning import Onward, Planner
+from engine.payments.policy import HOLD
 from engine.payments.store import PaymentStore
 from engine.ports import Direction
 from engine.restored import NEVER, Restored
@@ -109,8 +110,10 @@ class Stepper:
         """Cases of a step by states that people look after."""
         for state in path:
             if state in WAITS_FOR_PEOPLE:
-                why = facts.decisions[0].reason if facts and facts.decisions else state.name.lower()
-                await self.tell_people(after, state, why)
+                decisions = facts.decisions if facts else ()
+                holding = [d.reason for d in decisions if d.outcome == HOLD]
+                why = "; ".join(holding or [d.reason for d in decisions[:1]])
+                await self.tell_people(after, state, why or state.name.lower())
         if after.state is not State.REFUND_DUE or await self.tell_of_debt(after):
             return
         if event is Event.REFUND_FAILED and isinstance(facts, Ending):

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from datetime import date
-from typing import Any
+from datetime import date, timedelta
+from typing import Annotated, Any
 
 import msgspec
 from starlette.requests import Request
@@ -31,6 +31,10 @@ class WalletChange(msgspec.Struct, forbid_unknown_fields=True):
     name: str | None = None
     pin: str | None = None
     active: bool | None = None
+    sim_changed_hours: Annotated[float, msgspec.Meta(ge=0)] | None = None  # so long ago
+
+
+_WALLET_FIELDS = ("balance_minor", "name", "pin", "active")
 
 
 class PromptAnswer(msgspec.Struct, forbid_unknown_fields=True):
@@ -97,9 +101,12 @@ class _Admin:
             raise ValueError("a wallet is named by 7 to 15 digits without plus")
         change = msgspec.json.decode(await request.body(), type=WalletChange)
         wallet = self._sandbox.wallets.open(msisdn)
-        for name in WalletChange.__struct_fields__:
+        for name in _WALLET_FIELDS:
             if (value := getattr(change, name)) is not None:
                 setattr(wallet, name, value)
+        if change.sim_changed_hours is not None:
+            ago = timedelta(hours=change.sim_changed_hours)
+            wallet.sim_changed_at = self._sandbox.world.clock() - ago
         return json_response(wallet)
 
     async def list_prompts(self, request: Request) -> Response:

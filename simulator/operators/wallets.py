@@ -41,6 +41,7 @@ class Wallet:
     balance_minor: int
     pin: str
     active: bool = True
+    sim_changed_at: datetime | None = None  # the number has another SIM since
 
 
 @dataclass(frozen=True)

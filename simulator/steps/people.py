@@ -28,8 +28,16 @@ async def fill_wallet(stage: Stage, step: Step) -> None:
     await stage.admin.set_balance(stage.number(step.arguments["whom"]), amount.minor)
 
 
+async def change_sim(stage: Stage, step: Step) -> None:
+    """The number has another SIM since then: whoever holds it may not be whose wallet it is."""
+    await stage.admin.change_sim(
+        stage.number(step.arguments["whom"]), float(step.arguments["hours"])
+    )
+
+
 VERBS = (
     Verb("phone", r"(?P<name>[a-z]\w*) (?P<msisdn>\+[\d?]+)(?: (?P<network>\d+))?", add_phone),
     Verb("handset", rf"(?P<name>[a-z]\w*) of {WHOM}", add_handset),
     Verb("wallet", rf"{WHOM} {MONEY}", fill_wallet),
+    Verb("sim", rf"{WHOM} changed (?P<hours>\d+(?:\.\d+)?) h ago", change_sim),
 )

@@ -19,6 +19,7 @@ from simulator.operators.mpesa.c2b import C2bApi
 from simulator.operators.mpesa.enquiries import EnquiryApi
 from simulator.operators.mpesa.payouts import PayoutApi
 from simulator.operators.mpesa.sandbox import MpesaSandbox, MpesaSettings
+from simulator.operators.mpesa.sims import SimApi
 from simulator.operators.mpesa.stk import StkApi
 from simulator.operators.mpesa.wire import envelope
 
@@ -28,7 +29,7 @@ __all__ = ["MpesaSandbox", "MpesaSettings", "mpesa_app"]
 def mpesa_app(sandbox: MpesaSandbox) -> Starlette:
     """The ASGI application around one sandbox's state."""
     stk, payouts, enquiries = StkApi(sandbox), PayoutApi(sandbox), EnquiryApi(sandbox)
-    c2b, business = C2bApi(sandbox), BusinessApi(sandbox)
+    c2b, business, sims = C2bApi(sandbox), BusinessApi(sandbox), SimApi(sandbox)
 
     async def generate_token(request: Request) -> Response:
         return await _generate_token(sandbox, request)
@@ -60,6 +61,7 @@ def mpesa_app(sandbox: MpesaSandbox) -> Starlette:
             _post("/mpesa/c2b/v2/simulate", c2b.simulate),
             _post("/mpesa/c2b/v1/simulate", c2b.simulate),
             _post("/mpesa/b2b/v1/paymentrequest", business.pay),
+            _post("/imsi/v2/checkATI", sims.check),
             Route(f"{PREFIX}/certificate", certificate, methods=["GET"]),
             *admin_routes(sandbox),
         ],

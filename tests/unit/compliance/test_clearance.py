@@ -5,9 +5,11 @@ from engine.compliance.clearance import (
     Action,
     Resemblance,
     Seen,
+    SimSeen,
     Thresholds,
     clear,
     judge,
+    reasons_of,
     replay,
     seen_in,
 )
@@ -67,3 +69,48 @@ def test_what_was_not_compared_is_said() -> None:
     assert clear(nobody, None).reasons == ("no list loaded",)
     nameless = msgspec.structs.replace(nobody, lists={"un": 1})
     assert clear(nameless, None).reasons == ("no name known",)
+
+
+RECENT = SimSeen("mpesa_ke", is_told=True, changed_ms=1, hours=71)
+SILENT = SimSeen("mpesa_ke", is_told=False)
+
+
+def sim_seen(sim: SimSeen | None, *, hours: int = 72, unknown_holds: bool = False) -> Seen:
+    limits = msgspec.structs.replace(THRESHOLDS, sim_hours=hours, sim_unknown_holds=unknown_holds)
+    return msgspec.structs.replace(seen(collected=True), thresholds=limits, sim=sim)
+
+
+@pytest.mark.parametrize(
+    ("what", "action"),
+    [
+        (sim_seen(RECENT), Action.HOLD),
+        (sim_seen(RECENT, hours=71), Action.ALLOW),  # so many hours are over
+        (sim_seen(RECENT, hours=0), Action.ALLOW),
+        (sim_seen(SimSeen("mpesa_ke", is_told=True)), Action.ALLOW),
+        (sim_seen(msgspec.structs.replace(RECENT, is_ruled=True)), Action.ALLOW),
+        (sim_seen(None, unknown_holds=True), Action.ALLOW),
+        (sim_seen(SILENT), Action.ALLOW),
+        (sim_seen(SILENT, unknown_holds=True), Action.HOLD),
+        (sim_seen(SILENT, unknown_holds=True, hours=0), Action.ALLOW),
+    ],
+)
+def test_a_fresh_sim_holds_once(what: Seen, action: Action) -> None:
+    assert judge(what) is action
+
+
+def test_the_reason_names_who_told_and_how_long_ago() -> None:
+    assert "the payer's SIM was changed 71 hours before, as mpesa_ke tells" in reasons_of(
+        sim_seen(RECENT)
+    )
+    assert "mpesa_ke did not tell when the payer's SIM was changed" in reasons_of(sim_seen(SILENT))
+    old = SimSeen("mpesa_ke", is_told=True, changed_ms=1, hours=400)
+    assert not any("SIM" in reason for reason in reasons_of(sim_seen(old)))
+
+
+def test_a_decision_about_a_sim_is_made_again_the_same_and_older_ones_know_of_none() -> None:
+    decision = clear(sim_seen(RECENT), None).decision
+    stored = msgspec.json.decode(msgspec.json.encode(decision), type=Decision)
+    assert replay(stored) == decision
+    older = msgspec.to_builtins(seen(93))
+    del older["sim"], older["thresholds"]["sim_hours"], older["thresholds"]["sim_unknown_holds"]
+    assert msgspec.convert(older, Seen) == seen(93)
