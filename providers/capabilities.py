@@ -14,13 +14,14 @@ from engine.ports import (
     OperatorFacts,
     OperatorPort,
     PayInPort,
+    SimPort,
     StatementPort,
 )
 
 HEADER: Final = (
     "operator", "country", "unit", "collects", "pays out", "gives back", "asked how it went",
     "calls back", "safe to repeat", "balance", "own word in statements", "payee's name",
-    "pay-ins",
+    "pay-ins", "changed SIMs",
 )  # fmt: skip
 
 
@@ -47,6 +48,7 @@ def _row(port: OperatorPort) -> tuple[str, ...]:
         _said(isinstance(port, StatementPort)),
         _said(isinstance(port, NamePort)),
         _said(isinstance(port, PayInPort)),
+        _said(isinstance(port, SimPort)),
     )
 
 

@@ -7,12 +7,16 @@ from typing import TypeVar
 
 from channels.privacy import open_sealed_pool
 from channels.settings import Settings
+from channels.sims import build_sims
 from channels.times import minute_utc_of
+from channels.wiring import read_directory
 from engine.clock import Clock, CustomerId, is_id, ms_of
 from engine.compliance.profiles import Profile, Profiles, read_born, read_name, read_tier
 from engine.customers.standing import Standing, read_standing
 from engine.errors import CustomerMistake
 from engine.msisdn import Msisdn, parse_msisdn
+from providers.http import no_trace
+from providers.registry import build_operators
 
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -28,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", type=said(read_name))
     parser.add_argument("--born", type=said(read_birth), metavar="YYYY-MM-DD")
+    parser.add_argument(
+        "--sim", action="store_true", help="ask when their SIM was changed, where anybody tells"
+    )
 
 
 async def describe_customer(settings: Settings, options: argparse.Namespace, say: Say) -> bool:
@@ -58,7 +65,31 @@ async def describe_customer(settings: Settings, options: argparse.Namespace, say
     say(f"{profile.msisdn}  {profile.country}  tier {profile.tier}  {named}  {born}")
     for line in _standing_lines(standing, Clock().now()):
         say(line)
+    if options.sim:
+        say(await _sim_line(settings, profile.msisdn))
     return True
+
+
+async def _sim_line(settings: Settings, msisdn: Msisdn) -> str:
+    """What is told of the SIM now, by whoever tells of numbers that begin so. It has its price."""
+    clock = Clock()
+    operators = build_operators(settings.environment, clock=clock, names=settings.operators)
+    sims = build_sims(settings, operators, clock, no_trace)
+    try:
+        operator = read_directory(operators).payee_operator(msisdn) or "its operator"
+        seen = await sims.of(operator, msisdn) if sims is not None else None
+    finally:
+        if sims is not None:
+            await sims.aclose()
+        for port in operators.values():
+            await port.aclose()
+    if seen is None:
+        return f"SIM: nobody tells of {operator}'s"
+    if not seen.is_told:
+        return f"SIM: {seen.told_by} did not tell"
+    if seen.changed_ms is None:
+        return f"SIM: no change that {seen.told_by} remembers"
+    return f"SIM: changed {minute_utc_of(seen.changed_ms)}, {seen.hours} hours ago"
 
 
 def _standing_lines(standing: Standing, now: datetime) -> list[str]:

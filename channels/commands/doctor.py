@@ -21,6 +21,7 @@ from channels.privacy import open_sealed_pool
 from channels.production import findings_of
 from channels.reconciliation import read_polling, read_statement_terms
 from channels.settings import Settings, read_settings
+from channels.sims import build_sims
 from channels.tenants import FOLDER, NAME
 from channels.watching.hook_figures import HookRead, read_hooks
 from channels.wiring import MENUS, read_directory, read_networks
@@ -33,6 +34,7 @@ from engine.privacy.key_store import DATA, KeyStore
 from engine.row_security import TELLS_NOTHING, look_at
 from engine.session.pipeline import open_pipeline
 from providers.accounts import SMS_ACCOUNTS
+from providers.http import no_trace
 from providers.portability import build_portability
 from providers.registry import build_operators, build_rate_sources, build_ussd
 
@@ -333,11 +335,30 @@ async def _portability(settings: Settings) -> str:
     return f"looked up, {settings.portability_ms} ms at most"
 
 
+async def _sims(settings: Settings) -> str:
+    """Nobody is asked: a question needs somebody's number, and has its price."""
+    if not policy_of(settings).sim.hold_hours:
+        return "nobody asks (hold_hours: 0)"
+    try:
+        built = build_operators(settings.environment, clock=Clock(), names=settings.operators)
+    except ValueError:
+        built = {}  # the line about operators says why
+    sims = build_sims(settings, built, Clock(), no_trace)
+    if sims is not None:
+        await sims.aclose()
+    for port in built.values():
+        await port.aclose()
+    if sims is None:
+        return "nobody tells (CAPP_MPESA_KE_SIM_SWAP, CAPP_SIM_SWAP_URL)"
+    return f"asked of {', '.join(sims.operators)}, {settings.sim_swap_ms} ms at most"
+
+
 CHECKS: dict[str, Check] = {
     "menus": _menus,
     "operators": _operators,
     "callback sources": _sources,
     "ported numbers": _portability,
+    "changed SIMs": _sims,
     "USSD gateways": _ussd,
     "rates": _rates,
     "reconciliation": _reconciliation,

@@ -55,7 +55,7 @@ LINES: Mapping[str, Line] = {
     "lists load": Told("kind", is_long=True),
     "lists show": Silent("which public lists are in force"),
     "lists check": TOLD,
-    "customer": Told("who", marks=("tier", "name", "born"), values=("tier",)),
+    "customer": Told("who", marks=("tier", "name", "born", "sim"), values=("tier",)),
     "data keys": Silent("which keys there are, none of them, and nobody's data"),
     "data retain": Told(is_long=True, marks=("dry_run",)),
     "data rewrap": TOLD,

@@ -32,8 +32,8 @@ NEXT: Final[Mapping[str, str]] = {
     "PAID_TWICE": "ask the operator whether the payer paid twice; its statement shows the money;"
     " then CLOSE_CASE",
     "PAY_IN": "`capp payins list`; RETURN_PAY_IN or ASSIGN_PAY_IN, which closes this",
-    "PIN_RESET": "make sure who asks (`capp customer` and the key's first word); PIN_RESET, or"
-    " `capp close` to refuse",
+    "PIN_RESET": "make sure who asks (`capp customer`, the key's first word, and `--sim`: somebody"
+    " else may have the number now); PIN_RESET, or `capp close` to refuse",
     "REFUND_BY_HAND": "REFUND_ELSEWHERE; or pay the payer back at the operator, once, and"
     " REFUND_SEEN: either closes this",
     "REFUND_FAILED": "it is ordered again by itself; where it cannot succeed, REFUND_ELSEWHERE"

@@ -55,6 +55,11 @@ class Sims:
         self._ahead = Tasks(failed="a SIM was not asked about ahead of its payment")
         self._kept: OrderedDict[Msisdn, _Kept] = OrderedDict()
 
+    @property
+    def operators(self) -> list[str]:
+        """Those of whose numbers somebody tells."""
+        return sorted(self._tellers)
+
     def ask_ahead(self, operator: str, msisdn: Msisdn) -> None:
         """Have the answer at hand when it is needed. Never waits; what we keep is not asked for."""
         if operator in self._tellers and self._known(msisdn) is None:

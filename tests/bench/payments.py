@@ -58,9 +58,13 @@ PIN = "4826"
 NETWORK = "63902"
 SHILLINGS = range(100, 200)
 """Amounts differ from payment to payment, so that two swapped ones would be seen."""
-ENVIRONMENT = {"CAPP_COLLECT_DELAY_SECONDS": "0", "CAPP_HTTP_KEEP_ALIVE_SECONDS": "120"}
+ENVIRONMENT = {
+    "CAPP_COLLECT_DELAY_SECONDS": "0",
+    "CAPP_HTTP_KEEP_ALIVE_SECONDS": "120",
+    "CAPP_MPESA_KE_SIM_SWAP": "0",
+}
 """No phone here is busy with its session when the operator asks. With few payments in flight the
-gateway's connections rest longer than they may."""
+gateway's connections rest longer than they may. SIMs are asked about where a contract is."""
 
 
 class Turn(NamedTuple):

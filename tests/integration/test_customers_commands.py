@@ -3,15 +3,20 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
+import httpx
 import msgspec
 import pytest
 
 from channels.cli import _parser
 from channels.commands import customers, desk
+from channels.times import minute_utc_of
+from engine.clock import ms_of
 from engine.customers.guesses import ATTEMPTS_MAX, LOCKS_MAX
 from engine.customers.resets import PIN_RESET
 from engine.errors import StaffMistake
 from engine.msisdn import Msisdn
+from simulator.markets import MARKETS
+from simulator.sandbox import Sandboxes, SandboxesSettings
 from tests.integration.customers_room import OTHER_PHONE, PHONE, PIN, WRONG, registered
 from tests.integration.customers_room import customers as house_of
 from tests.integration.desk_room import Room, open_room
@@ -35,10 +40,11 @@ async def capp(room: Room, *words: str) -> list[str]:
     return said
 
 
-async def capp_customer(database_url: str, *words: str) -> list[str]:
+async def capp_customer(database_url: str, *words: str, **environment: str) -> list[str]:
     said: list[str] = []
     options = _parser(["customer"]).parse_args(["customer", *words])
-    await customers.describe_customer(settings_for(database_url), options, said.append)
+    settings = settings_for(database_url, **environment)
+    await customers.describe_customer(settings, options, said.append)
     return said
 
 
@@ -110,3 +116,26 @@ async def test_staff_see_how_many_recipients_and_how_the_pin_stands_but_no_numbe
 
 async def test_an_id_of_nobody_is_told_so(database_url: str) -> None:
     assert await capp_customer(database_url, "0" * 32) == [f"{'0' * 32} is not registered"]
+
+
+async def test_staff_ask_when_a_sim_was_changed(room: Room, database_url: str) -> None:
+    await registered(house_of(room.pool, room.clock))
+    async with Sandboxes.start(SandboxesSettings()) as sandboxes, httpx.AsyncClient() as client:
+        kenyan = {
+            **MARKETS["mpesa_ke"].environment(sandboxes.mpesa_url),
+            "CAPP_MPESA_KE_CERTIFICATE": sandboxes.mpesa.initiator.certificate_pem().decode(),
+            "CAPP_OPERATORS": "mpesa_ke",
+        }
+
+        async def sim_line(**changes: str) -> str:
+            said = await capp_customer(database_url, PHONE, "--sim", **{**kenyan, **changes})
+            return said[-1]
+
+        assert await sim_line() == "SIM: no change that mpesa_ke remembers"
+        wallet = f"{sandboxes.mpesa_url}/_sandbox/wallets/{PHONE.digits}"
+        changed = await client.put(wallet, json={"sim_changed_hours": 3.5})
+        moment = datetime.fromisoformat(changed.json()["sim_changed_at"])
+        assert await sim_line() == f"SIM: changed {minute_utc_of(ms_of(moment))}, 3 hours ago"
+        assert await sim_line(CAPP_MPESA_KE_SIM_SWAP="0") == "SIM: nobody tells of mpesa_ke's"
+    assert await sim_line() == "SIM: mpesa_ke did not tell"
+    assert not [line for line in await capp_customer(database_url, PHONE) if "SIM" in line]

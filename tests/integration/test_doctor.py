@@ -35,6 +35,14 @@ from simulator.sandbox import Sandboxes, SandboxesSettings
 from tests.integration.privacy_room import KEYS
 from tests.integration.world import ENVIRONMENT, FAILED, SUCCEEDED, open_world, settings_for
 
+SIM_SERVICE = {
+    "CAPP_SIM_SWAP_URL": "http://127.0.0.1:1/sim-swap/v2",
+    "CAPP_SIM_SWAP_TOKEN_URL": "http://127.0.0.1:1/token",
+    "CAPP_SIM_SWAP_CLIENT_ID": "x1",
+    "CAPP_SIM_SWAP_CLIENT_SECRET": "x2",
+    "CAPP_SIM_SWAP_OPERATORS": "mtn_ug,airtel_ke",
+}
+
 pytestmark = pytest.mark.long("each thing the doctor says, with servers that are away")
 
 PROJECT = Path(__file__).parents[2]
@@ -109,6 +117,37 @@ async def test_doctor_says_what_is_well_and_what_is_not(database_url: str, redis
         await examine(read_settings(bad_token), said.append)
         assert TWILIO in faults_of(said)
         assert AT not in faults_of(said)
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({}, "nobody tells (CAPP_MPESA_KE_SIM_SWAP, CAPP_SIM_SWAP_URL)"),
+        (SIM_SERVICE, "asked of airtel_ke, mtn_ug, 1500 ms at most"),
+        ({**SIM_SERVICE, "CAPP_SIM_SWAP_MS": "900"}, "asked of airtel_ke, mtn_ug, 900 ms at most"),
+    ],
+)
+async def test_doctor_says_who_tells_of_changed_sims(
+    database_url: str, environment: dict[str, str], told: str
+) -> None:
+    said: list[str] = []
+    settings = read_settings(
+        {
+            **ENVIRONMENT, "DATABASE_URL": database_url, "REDIS_URL": "redis://127.0.0.1:1",
+            "CAPP_OPERATORS": "orange_ci", **environment,
+        }
+    )  # fmt: skip
+    await examine(settings, said.append)
+    assert f"ok    changed SIMs: {told}" in said
+
+
+async def test_doctor_names_what_lacks_to_ask_of_sims(database_url: str) -> None:
+    said: list[str] = []
+    lacking = {**SIM_SERVICE, "CAPP_SIM_SWAP_CLIENT_SECRET": ""}
+    environment = {**ENVIRONMENT, "DATABASE_URL": database_url, **lacking}
+    await examine(read_settings({**environment, "REDIS_URL": "redis://127.0.0.1:1"}), said.append)
+    (line,) = [line for line in said if "changed SIMs" in line]
+    assert line.startswith("FAULT") and "CAPP_SIM_SWAP_CLIENT_SECRET" in line
 
 
 async def test_nothing_that_is_documented_is_called_misspelt(database_url: str) -> None:

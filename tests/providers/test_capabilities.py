@@ -62,6 +62,7 @@ def test_facts_are_said_as_they_are() -> None:
         "own word in statements": "no",
         "payee's name": "no",
         "pay-ins": "no",
+        "changed SIMs": "no",
     }
 
 
