@@ -51,8 +51,9 @@ class Office:
         """A payment as compliance clears it, whose collection has come in."""
         world = self.world
         world.policy.asks = self.clearing.clear_again
-        world.policy.clearance = await self.clearing.clear(CUSTOMER, await world.quote())
-        payment_id = await world.confirm()
+        quote = await world.quote()
+        world.policy.clearance = await self.clearing.clear(CUSTOMER, quote)
+        payment_id = await world.confirm(quote=quote)
         await world.dispatched()
         await world.tell(await world.live(payment_id), SUCCEEDED)
         await world.dispatched()

@@ -95,6 +95,12 @@ async def test_money_of_a_fresh_sim_is_collected_and_waits_for_people(desk: Desk
     assert len(desk.world.mtn.orders) == 1
 
 
+async def test_the_question_leaves_with_the_confirm(desk: Desk) -> None:
+    await desk.office.clearing.clear(CUSTOMER, await desk.world.quote())
+    await desk.sims.aclose()
+    assert desk.teller.asked == [PAYER]
+
+
 async def test_an_old_sim_and_one_that_nobody_changed_are_paid_out(desk: Desk) -> None:
     desk.change_sim(hours=72)
     assert await desk.world.state(await desk.office.collected()) is State.PAYING
@@ -160,7 +166,9 @@ async def test_the_report_of_what_was_held_before_keeps_its_rules(desk: Desk) ->
     assert "SIM was changed 2 hours before" in told
     start = desk.world.clock.now() - timedelta(hours=1)
     flagged = await desk.office.history.flagged(start, start + timedelta(hours=2))
-    assert "rule very_many_in_an_hour" in flagged[-1].decision.reason
+    quote_id = (await desk.world.payment(payment_id)).quote.quote_id
+    (reported,) = [one for one in flagged if one.question.quote_id == quote_id]
+    assert "rule very_many_in_an_hour" in reported.decision.reason
 
 
 async def test_what_is_held_for_its_sim_alone_is_reported(desk: Desk) -> None:

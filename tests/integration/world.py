@@ -222,8 +222,10 @@ class World:
             payer=CUSTOMER, network="63902", payee=PAYEE, amount=Money(shillings * 100, "KES")
         )
 
-    async def confirm(self, key: str | None = None, shillings: int = 1000) -> PaymentId:
-        quote = await self.quote(shillings)
+    async def confirm(
+        self, key: str | None = None, shillings: int = 1000, *, quote: Quote | None = None
+    ) -> PaymentId:
+        quote = quote or await self.quote(shillings)
         key = key or quote.quote_id
         confirmed = await self.payments.confirming.confirm(payer=CUSTOMER, quote=quote, key=key)
         return confirmed.payment_id

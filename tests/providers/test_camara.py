@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from channels.sims import tellers_of
 from engine.errors import (
     OutcomeUnknown,
     ProviderError,
@@ -21,6 +22,7 @@ from engine.ports import Reason, SimPort
 from providers.camara import Camara, CamaraSettings, build_camara
 from providers.environment import MissingSettings, SenselessSettings
 from providers.http import Exchange
+from providers.mpesa import Mpesa
 from simulator.camara import CLIENT_ID, CLIENT_SECRET, ROOT, TOKEN_PATH, CamaraSandbox, camara_app
 from simulator.operators.world import World
 from simulator.serving import serving
@@ -39,7 +41,7 @@ from tests.providers.company import (
     closed_port,
 )
 from tests.providers.conftest import HandClock
-from tests.providers.subjects import PATIENT
+from tests.providers.subjects import PATIENT, mpesa_settings
 
 NUMBER = Msisdn("+256772000002")
 TOKEN = "token-that-nobody-may-read"
@@ -271,3 +273,17 @@ def test_what_makes_no_sense_is_refused_without_secrets(
     with pytest.raises(SenselessSettings) as caught:
         build_camara({**VARIABLES, name: value}, clock)
     assert SECRET not in str(caught.value)
+
+
+async def test_an_operator_knows_its_own_numbers_better_than_a_service(clock: HandClock) -> None:
+    service = build_camara({**VARIABLES, "CAPP_SIM_SWAP_OPERATORS": "mtn_ug,mpesa_ke"}, clock)
+    assert service is not None
+    settings = mpesa_settings("http://127.0.0.1:1")
+    own = Mpesa(replace(settings, sim_swap=True), clock=clock)
+    silent = Mpesa(settings, clock=clock)
+    assert tellers_of({"mpesa_ke": own}, service) == {"mtn_ug": service, "mpesa_ke": own}
+    assert tellers_of({"mpesa_ke": silent}, service) == {"mtn_ug": service, "mpesa_ke": service}
+    assert tellers_of({"mpesa_ke": own}, None) == {"mpesa_ke": own}
+    assert tellers_of({"mpesa_ke": silent}, None) == {}
+    for each in (service, own, silent):
+        await each.aclose()
