@@ -1,10 +1,13 @@
-"""The seed of one stack: all seeds, without what concerns operators that do not run in it."""
+"""The seed of one stack, without what concerns others, and what its sandboxes hold for it."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
+
+from simulator import amounts
 
 FILES = (Path(__file__).parent / "seed.yaml", Path(__file__).parent / "corridors.yaml")
 CORRIDOR = ("payer_operator", "payee_operator")
@@ -35,3 +38,24 @@ def _seeds() -> list[Mapping[str, Any]]:
 
 def _parts(seeds: list[Mapping[str, Any]], name: str) -> list[dict[str, Any]]:
     return [dict(line) for seed in seeds for line in seed[name]]
+
+
+def hold_what_is_booked(books: str, operators: Mapping[str, str], terms: Path) -> None:
+    """Let sandboxes, which forget, hold for us what kept books say, as `capp books` wrote them.
+
+    And what the server was told by `terms` that no book of it has. `operators`: name -> address of
+    its sandbox. Raises httpx.HTTPError.
+    """
+    told = yaml.safe_load(terms.read_text("utf-8"))["statements"]["operators"]
+    for line in books.splitlines():
+        words = line.split()
+        if (
+            len(words) == 5
+            and words[1] == "FLOAT"
+            and words[4] == "debit"
+            and words[2] in operators
+        ):
+            unbooked = told.get(words[2], {}).get("unbooked_minor", 0)
+            held = {"held_minor": amounts.to_minor(words[3], words[0]) + unbooked}
+            url = f"{operators[words[2]]}/_sandbox/merchant"
+            httpx.put(url, json=held, trust_env=False).raise_for_status()

@@ -207,6 +207,7 @@ class Stack:
         if database_url is not None:
             self.kept = self.folder / folder_of(database_url)
             self.kept.mkdir(exist_ok=True)
+        is_kept = (self.kept / "demo.env").exists()
         keys = read_secrets(self.kept / "demo.env")
         ports = choose_ports(ports, self.markets, self._say)
         self.places = places_of(ports, keys)
@@ -229,6 +230,9 @@ class Stack:
         self._server = server
         self._run_once("migrate", ["migrate"], server)
         self._seed(server)
+        if is_kept:
+            books = self._run_once("books", ["books"], server)
+            seeding.hold_what_is_booked(books, self.places.operators, RECONCILIATION)
         if preparing is not None:
             self._tell_of_chain(preparing, ports, server)
         self.web = self._spawn("web", ["channels.cli", "serve", "--port", str(ports.web)], server)

@@ -37,6 +37,12 @@ class WalletChange(msgspec.Struct, forbid_unknown_fields=True):
 _WALLET_FIELDS = ("balance_minor", "name", "pin", "active")
 
 
+class Holding(msgspec.Struct, forbid_unknown_fields=True):
+    """What our accounts at the operator hold together."""
+
+    held_minor: MinorUnits
+
+
 class PromptAnswer(msgspec.Struct, forbid_unknown_fields=True):
     """A typed PIN, or a press on cancel."""
 
@@ -60,6 +66,7 @@ def admin_routes(sandbox: Sandbox[S]) -> list[Route]:
         _route("/prompts", "GET", admin.list_prompts),
         _route("/prompts/{id}", "POST", admin.answer_prompt),
         _route("/ledger", "GET", admin.show_ledger),
+        _route("/merchant", "PUT", admin.hold),
         _route("/statement", "GET", admin.write_statement),
         _route("/callbacks", "GET", admin.list_callbacks),
         _route("/faults", "GET", admin.list_faults),
@@ -130,6 +137,16 @@ class _Admin:
         for account, minor in ledger.balances_minor.items():
             merchant[f"{account}_minor"] = minor
         return json_response({"movements": ledger.movements, "merchant": merchant})
+
+    async def hold(self, request: Request) -> Response:
+        """Have our accounts hold so much: what differs comes to, or leaves, what pays out."""
+        wanted = msgspec.json.decode(await request.body(), type=Holding).held_minor
+        balances = self._sandbox.ledger.balances_minor
+        paying = balances["disbursement"] + wanted - sum(balances.values())
+        if paying < 0:
+            raise ValueError("what was collected is more than that")
+        balances["disbursement"] = paying
+        return await self.show_ledger(request)
 
     async def write_statement(self, request: Request) -> Response:
         """The statement of `day` (YYYY-MM-DD), today's without one."""

@@ -202,3 +202,33 @@ def _found(log: Log, words: str) -> Callable[[], Awaitable[bool | None]]:
         return bool(log.lines_with(words)) or None
 
     return found
+
+
+async def test_a_second_run_on_kept_data_begins_with_sandboxes_that_hold_what_the_books_say(
+    e2e_folder: Path, own_databases: Databases, typed: Typed, random: Random
+) -> None:
+    """They forget when they end: every run after the first began with drift at every operator."""
+    folder, urls = e2e_folder / "kept", list[tuple[str, str]]()
+
+    async def run(stack: Stack, *, pays: bool) -> None:
+        async with open_city(stack, typed, random) as city:
+            if pays:
+                payer, payee = city.newcomer("KE"), city.newcomer("UG")
+                await city.pay(payer, payee, 1000)
+                await city.ends(payer, "PAID")
+            await city.assert_operators_agree()
+        urls.append((stack.database_url, stack.redis_url))
+
+    first = await asyncio.to_thread(
+        start_stack, folder, own_databases, database="kept", redis_number=3,
+        environment=ENVIRONMENT, operators=("mpesa_ke", "mtn_ug"),
+    )  # fmt: skip
+    with first:
+        await run(first, pays=True)
+    database_url, redis_url = urls[0]
+    second = await asyncio.to_thread(
+        Stack.start, folder, operators=("mpesa_ke", "mtn_ug"), approval="approve",
+        database_url=database_url, redis_url=redis_url, environment=ENVIRONMENT,
+    )  # fmt: skip
+    with second:
+        await run(second, pays=False)
