@@ -29,8 +29,8 @@ from engine.payments.service import Payments
 from engine.payments.sims import Sims
 from engine.payments.stepping import Hear
 from engine.payments.store import PaymentStore
-from engine.payments.wallets import Wallets
-from engine.ports import OperatorPort, PortabilityPort, SmsPort
+from engine.payments.wallets import LookUp, Wallets
+from engine.ports import OperatorPort, SmsPort
 from engine.restored import Restored
 from engine.texts import Texts
 
@@ -43,7 +43,7 @@ class Outside(NamedTuple):
     clock: Clock
     ids: Ids
     draw: Callable[[], float]  # a number from 0 up to 1
-    portability: PortabilityPort | None = None  # who looks up whose a ported number is
+    look_up: LookUp | None = None  # who looks up whose a ported number is
     sims: Sims | None = None  # who asks when payers' SIMs were changed
 
 

@@ -150,8 +150,8 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             closing.push_async_callback(port.aclose)
         if outside.sims is not None:
             closing.push_async_callback(outside.sims.aclose)
-        if outside.portability is not None:
-            closing.push_async_callback(outside.portability.aclose)
+        if outside.look_up is not None:
+            closing.push_async_callback(outside.look_up.aclose)
         if refused := address_faults(settings, outside.operators.values()):
             raise BadSettings(f"CAPP_PUBLIC_URL: {'; '.join(refused)}")
         database = OneDatabase(settings)
@@ -186,6 +186,7 @@ def _look_outside(settings: Settings, clock: Clock, watch: Watch, overheard: Ove
     operators = build_operators(
         settings.environment, clock=clock, trace=watch.over(overheard), names=settings.operators
     )
+    ported = build_portability(settings.environment, read_networks(), watch.over(tell_log))
     return Outside(
         operators=operators,
         sims=build_sims(settings, operators, clock, watch.over(tell_log)),
@@ -193,7 +194,7 @@ def _look_outside(settings: Settings, clock: Clock, watch: Watch, overheard: Ove
         clock=clock,
         ids=Ids(clock),
         draw=random.SystemRandom().random,
-        portability=build_portability(settings.environment, read_networks(), watch.over(tell_log)),
+        look_up=LookUp(ported, seconds=settings.portability_ms / 1000) if ported else None,
     )
 
 
@@ -280,11 +281,10 @@ def _assemble(
     compliance = build_compliance(settings, house, screener, pool, decisions.note)
     clearing = Clearing(compliance, clock, outside.sims)
     policy = Gate(clearing, health)
-    look_up = outside.portability
     wallets = Wallets(
         directory,
         PortabilityStore(pool, settings.tenant, clock, ids),
-        LookUp(look_up, seconds=settings.portability_ms / 1000) if look_up else None,
+        outside.look_up,
     )
     core = build_core(
         settings,

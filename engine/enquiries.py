@@ -80,6 +80,7 @@ class Enquiries(Generic[T]):
         failures = self._failures[company] = self._failures.get(company, 0) + 1
         log.info("%s told no %s: %s", company, self._what, how)
         if failures >= FAILURES_MAX:
+            log.warning("%s is asked for no %s for %d s", company, self._what, REST_SECONDS)
             self._failures.pop(company)
             self._rests_until[company] = self._monotonic() + REST_SECONDS
 

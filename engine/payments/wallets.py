@@ -4,14 +4,13 @@ A hint that does not come, or not in time, is no hint and never an error: then o
 (`portability.py`). It refuses to know payments and what they cost; a number is never logged.
 """
 
-import asyncio
 import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
-from engine.errors import ProviderError
+from engine.enquiries import Enquiries
 from engine.msisdn import Msisdn, country_of
 from engine.outages import AWAY
 from engine.payments.portability import Hints, Wallet, decide
@@ -27,9 +26,6 @@ LOOK_UP_SECONDS = 0.8
 KEPT_SECONDS = 600.0
 """So long is an answer good: from the number over the price to another price of one dialogue."""
 KEPT_MAX = 10_000
-FAILURES_MAX = 3
-REST_SECONDS = 30.0
-"""After so many failures in a row the service is left alone for a while."""
 
 
 class _Kept(NamedTuple):
@@ -52,8 +48,7 @@ class LookUp:
         self._seconds = seconds
         self._monotonic = monotonic
         self._kept: OrderedDict[Msisdn, _Kept] = OrderedDict()
-        self._failures = 0
-        self._rests_until = 0.0
+        self._enquiries: Enquiries[str | None] = Enquiries("operator of a number", monotonic)
 
     async def operator_of(self, msisdn: Msisdn) -> str | None:
         """What the service says; None when it says nothing in time. Raises nothing."""
@@ -61,30 +56,25 @@ class LookUp:
         kept = self._kept.get(msisdn)
         if kept is not None and now < kept.until:
             return kept.operator
-        if now < self._rests_until:
+        name = self._port.name
+        if self._enquiries.rests(name):
             return None
-        try:
-            async with asyncio.timeout(self._seconds):
-                operator = await self._port.operator_of(msisdn)
-        except (ProviderError, TimeoutError) as error:
-            self._note_failure(type(error).__name__)
+        told = await self._enquiries.ask(name, self._port.operator_of(msisdn), self._seconds)
+        if told is None:
             return None
-        self._failures = 0
-        self._keep(msisdn, _Kept(operator, now + KEPT_SECONDS))
-        return operator
+        self._keep(msisdn, _Kept(told.answer, now + KEPT_SECONDS))
+        return told.answer
+
+    async def aclose(self) -> None:
+        """Wait for questions that were answered too late, then close the service."""
+        await self._enquiries.aclose()
+        await self._port.aclose()
 
     def _keep(self, msisdn: Msisdn, kept: _Kept) -> None:
         self._kept[msisdn] = kept
         self._kept.move_to_end(msisdn)
         if len(self._kept) > KEPT_MAX:
             self._kept.popitem(last=False)
-
-    def _note_failure(self, what: str) -> None:
-        self._failures += 1
-        log.info("%s told nothing: %s", self._port.name, what)
-        if self._failures >= FAILURES_MAX:
-            log.warning("%s is left alone for %d seconds", self._port.name, REST_SECONDS)
-            self._failures, self._rests_until = 0, self._monotonic() + REST_SECONDS
 
 
 class Wallets:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from engine.enquiries import FAILURES_MAX, REST_SECONDS
 from engine.errors import OutcomeUnknown, Unreachable, Unreadable
 from engine.msisdn import Msisdn, Prefixes
 from engine.payments.portability import Source
 from engine.payments.routing import Directory
-from engine.payments.wallets import FAILURES_MAX, KEPT_SECONDS, REST_SECONDS, LookUp, Wallets
+from engine.payments.wallets import KEPT_SECONDS, LookUp, Wallets
 from tests.ticks import counted
 from tests.unit.payments.examples import MPESA, MTN, PAYEE
 
@@ -109,5 +110,5 @@ async def test_a_service_that_fails_is_left_alone_for_a_while() -> None:
 async def test_no_number_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     await wallets_with(ScriptedPort([Unreachable("s", "away")] * FAILURES_MAX)).of(PAYEE)
-    assert "told nothing" in caplog.text
+    assert "scripted told no operator of a number: Unreachable" in caplog.text
     assert PAYEE.digits not in caplog.text
