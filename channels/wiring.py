@@ -273,7 +273,8 @@ def _assemble(
         return known.language if known else texts.default_of(country_of(msisdn) or "")
 
     compliance = build_compliance(settings, house, screener, pool, decisions.note)
-    clearing = Clearing(compliance, clock)
+    holders = Holders(outside.operators)
+    clearing = Clearing(compliance, clock, holders.name_of)
     policy = Gate(clearing, health)
     look_up = outside.portability
     wallets = Wallets(
@@ -352,7 +353,7 @@ def _assemble(
                 settings.reservations.minutes_max, settings.reservations.percent_max
             ),
         ),
-        Holders(outside.operators),
+        holders,
     )  # fmt: skip
 
 

@@ -1,16 +1,18 @@
 """May this payment happen? Limits, then names, then patterns; one answer with its reasons.
 
 It moves nothing and calls nobody: payments ask here before they confirm, and again before they
-pay out if the lists have changed meanwhile.
+pay out, for the lists and the names that staff take down may have changed meanwhile.
 """
 
 import logging
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import date, datetime
 
 import msgspec
 
 from engine.compliance.clearance import (
+    OPERATOR,
+    STAFF,
     Action,
     Clearance,
     Resemblance,
@@ -19,8 +21,10 @@ from engine.compliance.clearance import (
     clear,
     seen_in,
 )
-from engine.compliance.history import Dossier, HistoryStore, Question
+from engine.compliance.history import Dossier, HistoryStore, Named, Question
 from engine.compliance.limits import Ceiling, LocalTime
+from engine.compliance.matching import is_same_name
+from engine.compliance.names import unmasked
 from engine.compliance.policy import Policy
 from engine.compliance.profiles import Profile, Profiles
 from engine.compliance.risk import apply_rules, is_watched, measure
@@ -33,7 +37,7 @@ from engine.msisdn import Msisdn
 log = logging.getLogger(__name__)
 
 RESEMBLANCES_MAX = 3
-"""Of each side, so many are kept with the decision: enough to see why, and small."""
+"""Of each name, so many are kept with the decision: enough to see why, and small."""
 
 
 class Payer(msgspec.Struct, frozen=True):
@@ -42,6 +46,44 @@ class Payer(msgspec.Struct, frozen=True):
     msisdn: Msisdn
     country: str
     tier: int
+
+
+class _Name(msgspec.Struct, frozen=True):
+    """A name of the payer or payee that can be compared; whose word it is; the birth with it."""
+
+    who: str
+    named_by: str
+    name: str
+    born: date | None
+
+
+class _People(msgspec.Struct, frozen=True):
+    """All that is known of who the two are, at one moment."""
+
+    profiles: Mapping[str, Profile | None]  # `payer`, `payee` -> what staff took down
+    told: str = ""  # the payee's name by their operator's word
+
+    def names(self, is_same: Callable[[str, str], bool]) -> Iterator[_Name]:
+        """What can be compared. The birth that staff took down is that of whom they have named: a
+        wallet in another's name is nobody's of whom a birth is known.
+        """
+        for who, profile in self.profiles.items():
+            if profile is not None and profile.name is not None:
+                yield _Name(who, STAFF, profile.name, profile.born)
+        told, payee = unmasked(self.told), self.profiles.get("payee")
+        if told:
+            born = payee.born if payee is not None else None
+            if born is not None and not (payee and payee.name and is_same(told, payee.name)):
+                born = None
+            yield _Name("payee", OPERATOR, told, born)
+
+    @property
+    def masked(self) -> tuple[str, ...]:
+        return ("payee",) if self.told and unmasked(self.told) is None else ()
+
+
+async def _nobody() -> str:
+    return ""
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -77,9 +119,11 @@ class Compliance:
         """What is known before anybody confirms. Raises CustomerMistake `mistake.limit_payment`."""
         self._policy.limits.check_payment(tier, amount)
 
-    async def check(self, payer: Payer, question: Question) -> Clearance:
+    async def check(self, payer: Payer, question: Question, told: str = "") -> Clearance:
         """Whether the payment may be taken on, and what it counts against the payer's limits.
 
+        `told` is the payee's name as their operator told it for this price, "" when it did not: it
+        is compared beside the one that staff have taken down.
         ALLOW and HOLD are returned; a held payment is collected and then waits for people. Raises
         CustomerMistake `mistake.limit_payment`, and NoWayNow `no_way.refused` with a sentence that
         tells nobody why; `no_way.busy` when screening is required and no list is loaded.
@@ -96,12 +140,12 @@ class Compliance:
         tier = dossier.payer.tier_at(question.at) if dossier.payer is not None else payer.tier
         ceiling = self._policy.limits.check_payment(tier, question.amount)
         when = self._policy.limits.local_time(payer.country, question.at)
+        people = _People({"payer": dossier.payer, "payee": dossier.payee}, told)
         clearance = clear(
-            self._see(payer, question, dossier, tier, ceiling),
+            self._see(payer, question, dossier, people, tier, ceiling),
             self._policy.limits.allowance(ceiling, question.amount, when),
         )
-        if clearance.action is not Action.ALLOW:
-            await self._history.keep(question, clearance)
+        await self._keep(question, clearance, people)
         if clearance.action is Action.REFUSE:
             log.warning("quote %s refused by compliance", question.quote_id)
             self._note(clearance.decision)
@@ -118,19 +162,36 @@ class Compliance:
         when = self._policy.limits.local_time(payer.country, at)
         return Standing(tier, self._policy.limits.of(tier, currency), when)
 
-    async def recheck(self, earlier: Decision | None, question: Question) -> Clearance | None:
-        """Before a payout, once the money is here: screen again if the lists have changed.
+    async def recheck(
+        self,
+        earlier: Decision | None,
+        question: Question,
+        ask: Callable[[], Awaitable[str]] = _nobody,
+    ) -> Clearance | None:
+        """Before a payout, once the money is here: the names of this moment, by today's lists.
 
-        None when the versions are those of `earlier`. Never refuses: what resembles an entry now
-        is held, and a person decides between payout and refund.
+        By the lists of `earlier` only what is new counts, of a name that staff have taken down or
+        corrected since; None when nothing is. Where the lists have changed everything counts anew,
+        and `ask` is asked for the payee's name once more if it was told for `earlier`, or without
+        an earlier: it was not kept. Never refuses: what resembles an entry now is held, and a
+        person decides between payout and refund.
         """
-        if earlier is not None and _lists_of(earlier) == self._screener.versions:
+        before = _seen_in(earlier) if earlier is not None else None
+        versions = self._screener.versions
+        is_by_other_lists = before is None or before.lists != versions
+        if not is_by_other_lists and not versions:
             return None
-        people = await self._profiles.find([question.payer, question.payee])
-        sides = {"payer": people.get(question.payer), "payee": people.get(question.payee)}
-        clearance = clear(self._compare(sides, collected=True), None)
-        if clearance.action is not Action.ALLOW:
-            await self._history.keep(question, clearance)
+        is_to_be_asked = is_by_other_lists and (before is None or "payee" in before.told)
+        told = await ask() if is_to_be_asked and versions else ""
+        payer, payee = await self._profiles.of_both(question.payer, question.payee)
+        people = _People({"payer": payer, "payee": payee}, told)
+        seen = self._compare(people, collected=True)
+        if before is not None and not is_by_other_lists:
+            seen = msgspec.structs.replace(seen, known=before.decided_on)
+        clearance = clear(seen, None)
+        if not is_by_other_lists and clearance.action is Action.ALLOW:
+            return None
+        await self._keep(question, clearance, people)
         return clearance
 
     def explain(self, decision: Decision) -> list[str]:
@@ -155,10 +216,32 @@ class Compliance:
         lines += [f"{hit.rule}: {whys[hit.rule]}" for hit in seen.hits if hit.rule in whys]
         return lines
 
+    async def _keep(self, question: Question, clearance: Clearance, people: _People) -> None:
+        """What is held or refused is kept with the names that resemble somebody, for staff."""
+        if clearance.action is Action.ALLOW:
+            return
+        found = seen_in(clearance.decision).resemblances
+        alike = {(each.who, each.named_by) for each in found}
+        named = [
+            Named(name.who, name.named_by, name.name)
+            for name in people.names(self._is_same)
+            if (name.who, name.named_by) in alike
+        ]
+        await self._history.keep(question, clearance, named)
+
+    def _is_same(self, one: str, other: str) -> bool:
+        return is_same_name(one, other, self._policy.screening)
+
     def _see(
-        self, payer: Payer, question: Question, dossier: Dossier, tier: int, ceiling: Ceiling
+        self,
+        payer: Payer,
+        question: Question,
+        dossier: Dossier,
+        people: _People,
+        tier: int,
+        ceiling: Ceiling,
     ) -> Seen:
-        seen = self._compare({"payer": dossier.payer, "payee": dossier.payee}, collected=False)
+        seen = self._compare(people, collected=False)
         signals = None
         if dossier.history is not None:
             age = None
@@ -175,9 +258,9 @@ class Compliance:
             currency=question.amount.currency,
         )
 
-    def _compare(self, sides: dict[str, Profile | None], *, collected: bool) -> Seen:
+    def _compare(self, people: _People, *, collected: bool) -> Seen:
         """The names that are known, compared with the lists in force at this one moment."""
-        named = {who: p for who, p in sides.items() if p is not None and p.name is not None}
+        names = tuple(people.names(self._is_same))
         screening, risk = self._policy.screening, self._policy.risk
         return Seen(
             thresholds=Thresholds(
@@ -185,20 +268,20 @@ class Compliance:
             ),
             lists=self._screener.versions,
             collected=collected,
-            named=tuple(named),
+            named=tuple(each.who for each in names if each.named_by == STAFF),
             resemblances=tuple(
-                Resemblance(who, match)
-                for who, profile in named.items()
-                for match in self._screener.screen(profile.name or "", profile.born)[
-                    :RESEMBLANCES_MAX
-                ]
+                Resemblance(each.who, match, each.named_by)
+                for each in names
+                for match in self._screener.screen(each.name, each.born)[:RESEMBLANCES_MAX]
             ),
+            told=tuple(each.who for each in names if each.named_by == OPERATOR),
+            masked=people.masked,
         )
 
 
-def _lists_of(decision: Decision) -> dict[str, int] | None:
-    """The versions a decision was made by; None when another release wrote it otherwise."""
+def _seen_in(decision: Decision) -> Seen | None:
+    """What a decision was made by; None when another release wrote it otherwise."""
     try:
-        return seen_in(decision).lists
+        return seen_in(decision)
     except msgspec.ValidationError:
         return None

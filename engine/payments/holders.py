@@ -2,7 +2,7 @@
 
 A courtesy that may fail: what is late, refused or unclear is unknown, never an error, and it takes
 no more of an operator's connections and pace than a few questions do: payments need them. It keeps
-no answer, tells no name and logs no number.
+no answer and logs neither a name nor a number.
 """
 
 import asyncio
@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.errors import ProviderError
 from engine.msisdn import Msisdn
 from engine.ports import HolderPort, NamePort, OperatorPort
 
-Ask = Callable[[Msisdn], Coroutine[Any, Any, "WalletFound"]]
+A = TypeVar("A")
+Ask = Callable[[Msisdn], Coroutine[Any, Any, A]]
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class Holders:
         self._monotonic = monotonic
         self._failures: dict[str, int] = {}
         self._rests_until: dict[str, float] = {}
-        self._asking: set[asyncio.Task[WalletFound]] = set()
+        self._asking: set[asyncio.Task[Any]] = set()
         self._turns = {name: asyncio.Semaphore(AT_ONCE) for name in operators}
 
     async def of(self, operator: str, msisdn: Msisdn) -> WalletFound:
@@ -63,12 +64,26 @@ class Holders:
 
         Changes nothing, so a repeat is safe; it costs the operator another question.
         """
-        ask, now = _question(self._operators.get(operator)), self._monotonic()
+        ask = _question(self._operators.get(operator))
+        return await self._told(operator, ask, msisdn) or WalletFound.UNKNOWN
+
+    async def name_of(self, operator: str, msisdn: Msisdn) -> str:
+        """Whose wallet it is in the operator's words, "" when it tells none within the deadline.
+
+        Personal, as `NamePort.name_of`. Raises nothing but a cancellation, as `of`.
+        """
+        port = self._operators.get(operator)
+        ask = port.name_of if isinstance(port, NamePort) else None
+        return await self._told(operator, ask, msisdn) or ""
+
+    async def _told(self, operator: str, ask: Ask[A] | None, msisdn: Msisdn) -> A | None:
+        """An answer within the deadline; None for none."""
+        now = self._monotonic()
         if ask is None or now < self._rests_until.get(operator, now):
-            return WalletFound.UNKNOWN
+            return None
         left = await self._turn(operator)
         if left <= 0:
-            return WalletFound.UNKNOWN
+            return None
         task = asyncio.ensure_future(ask(msisdn))
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
@@ -79,10 +94,10 @@ class Holders:
             task.add_done_callback(_hear)
             if left > self._seconds / 2:  # else most of its time went by in our own row
                 self._note(operator, "late")
-            return WalletFound.UNKNOWN
+            return None
         if (error := _hear(task)) is not None:
             self._note(operator, type(error).__name__)
-            return WalletFound.UNKNOWN
+            return None
         self._failures.pop(operator, None)
         return task.result()
 
@@ -113,7 +128,7 @@ class Holders:
             self._rests_until[operator] = self._monotonic() + REST_SECONDS
 
 
-def _question(port: OperatorPort | None) -> Ask | None:
+def _question(port: OperatorPort | None) -> Ask[WalletFound] | None:
     if isinstance(port, HolderPort):
         return partial(_is_active, port)
     return partial(_is_named, port) if isinstance(port, NamePort) else None
@@ -131,7 +146,7 @@ async def _is_named(port: NamePort, msisdn: Msisdn) -> WalletFound:
     return WalletFound.FOUND if await port.name_of(msisdn) else WalletFound.UNKNOWN
 
 
-def _hear(task: "asyncio.Task[WalletFound]") -> BaseException | None:
+def _hear(task: "asyncio.Task[Any]") -> BaseException | None:
     """What went wrong, if anything; a kind that a port must not raise is told as our fault."""
     if task.cancelled():
         return asyncio.CancelledError()

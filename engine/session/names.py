@@ -24,6 +24,9 @@ REST_SECONDS = 30.0
 HOLDER_SEPTETS_MAX = 14
 """With a blank and a number behind it: the width of `payee_named` in `menus/texts/widths.yaml`."""
 
+TOLD_LENGTH_MAX = 100
+"""Of a longer name the rest is left away; nobody is called so."""
+
 _MARKS = " .'-"
 
 _log = logging.getLogger(__name__)
@@ -43,8 +46,9 @@ class OperatorNames:
         self._asking: set[asyncio.Task[str | None]] = set()
 
     async def of(self, operator: str, msisdn: Msisdn, due: float) -> str:
-        """The holder as a screen can show it, or "" when nobody tells in time. Raises nothing.
+        """The holder in the operator's words on one line, or "" when nobody tells in time.
 
+        `shown_holder` is what a screen may show of it. Raises nothing.
         `due` is the reading of the monotonic clock by which the caller must have answered itself.
         Changes nothing, so a repeat is safe; it costs the operator another question.
         """
@@ -65,7 +69,7 @@ class OperatorNames:
             self._note(operator, type(error).__name__)
             return ""
         self._failures.pop(operator, None)
-        return shown_holder(task.result() or "")
+        return " ".join((task.result() or "").split())[:TOLD_LENGTH_MAX]
 
     async def aclose(self) -> None:
         """Wait for questions that were answered as late, before the operators' ports close."""
