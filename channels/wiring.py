@@ -42,6 +42,7 @@ from engine.payments.attested import Attested
 from engine.payments.clearing import Clearing
 from engine.payments.counter import Counter
 from engine.payments.debts import Debts
+from engine.payments.decided import Decided
 from engine.payments.gate import Gate
 from engine.payments.health_store import HealthStore
 from engine.payments.holders import Holders
@@ -59,6 +60,7 @@ from engine.payments.routing import Directory
 from engine.payments.rulings import Rulings
 from engine.payments.service import Payments
 from engine.payments.store import PaymentStore
+from engine.payments.unseen import Unseen
 from engine.payments.wallets import LookUp, Wallets
 from engine.payments.watch import Health
 from engine.plain_yaml import read_yaml
@@ -314,6 +316,7 @@ def _assemble(
     approvals = Approvals(
         rulings=core.rulings, store=core.store, directory=directory,
         wallet_of=core.payments.selling.wallet_of,
+        unseen=Unseen(policy, Decided(pool, settings.tenant, decisions), decisions).of,
     )  # fmt: skip
     attested = Attested(payments=core.payments, store=core.store, outbox=core.outbox)
     debts = Debts(rulings=core.rulings, store=core.store, directory=directory)

@@ -13,10 +13,14 @@ from engine.clock import PaymentId
 from engine.compliance.clearance import OPERATOR, STAFF, Action, replay, seen_in
 from engine.compliance.history import Named
 from engine.compliance.lists.store import ListStore
+from engine.compliance.profiles import Profiles
 from engine.decisions import Decision
+from engine.desk.proposals import Kind, Person, Proposal
+from engine.desk.proposals import State as Stands
 from engine.errors import NoWayNow
 from engine.money import Money
 from engine.msisdn import Msisdn
+from engine.payments.decided import Decided
 from engine.payments.lifecycle import State
 from tests.integration.client_room import ClientRoom, open_client_room
 from tests.integration.compliance_room import BORN, LISTED, NAKATO, STRANGER, House
@@ -333,6 +337,42 @@ async def test_the_name_that_a_phone_was_shown_is_compared_at_its_confirm(
     payment_id = await taken_on(room, told)
     await room.tell(payment_id)
     assert await room.state(payment_id) is state
+
+
+async def release(room: ClientRoom, payment_id: PaymentId) -> Proposal:
+    desk = room.engine.office.desk
+    asked = await desk.propose(
+        Kind.RELEASE_HOLD, {"payment": payment_id}, by=Person("amina"), note="looked into"
+    )
+    return await desk.approve(asked.id, by=Person("brian"))
+
+
+async def test_what_was_shown_is_released_also_by_another_spelling(room: ClientRoom) -> None:
+    await room.engine.customers.register(PAYEE, "UG", "en", "4826")
+    payment_id = await taken_on(room, LISTED)
+    await room.tell(payment_id)
+    await Profiles(room.world.pool, 1).describe(PAYEE, name="Mohammed Kassem Al-Zubaidi")
+    assert (await release(room, payment_id)).state is Stands.DONE
+    assert await room.state(payment_id) is State.PAYING
+
+
+async def test_a_release_waits_until_people_were_shown_whom_a_corrected_name_resembles(
+    room: ClientRoom,
+) -> None:
+    await room.engine.customers.register(PAYEE, "UG", "en", "4826")
+    payment_id = await taken_on(room, LISTED)
+    await room.tell(payment_id)
+    await Profiles(room.world.pool, 1).describe(PAYEE, name="Ana Ficticia García Morales")
+    refused = await release(room, payment_id)
+    assert refused.state is Stands.FAILED
+    assert refused.outcome is not None
+    assert "whom nobody was shown" in refused.outcome and "Ficticia" not in refused.outcome
+    assert await room.state(payment_id) is State.ON_HOLD
+    decided = Decided(room.world.pool, 1, room.engine.decisions)
+    *_, shown = await decided.of(payment_id)
+    assert "payee resembles ofac_sdn:90002" in shown.decision.reason
+    assert (await release(room, payment_id)).state is Stands.DONE
+    assert await room.state(payment_id) is State.PAYING
 
 
 async def test_the_operators_of_a_process_are_asked_once_its_lists_have_changed(
