@@ -31,7 +31,9 @@ class Clearing:
     """The half of the policy that compliance answers."""
 
     def __init__(self, compliance: Compliance, clock: Clock, ask: Ask = _nobody) -> None:
-        """`ask` is asked before a payout, of a payee whose name was told, once lists changed."""
+        """`ask` is asked before a payout, of a payee whose name was told, once lists changed: the
+        wallet's operator, whoever pays out.
+        """
         self._compliance = compliance
         self._clock = clock
         self._ask = ask
@@ -69,7 +71,7 @@ class Clearing:
         answer = await self._compliance.recheck(
             payment.facts.clearance,
             self._question(quote),
-            partial(self._ask, payment.payout_operator, Msisdn(quote.payee)),
+            partial(self._ask, quote.payee_operator, Msisdn(quote.payee)),
         )
         return answer.decision if answer is not None and answer.is_hold else None
 

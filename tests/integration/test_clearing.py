@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from engine.clock import CustomerId, Ids, PaymentId
@@ -184,7 +185,7 @@ async def test_a_name_corrected_after_a_release_holds_again_only_for_somebody_ne
     assert await office.leave_queue(payment_id) is State.ON_HOLD
 
 
-async def test_the_operator_that_pays_out_is_asked_for_the_name_once_the_lists_have_changed(
+async def test_the_wallets_operator_is_asked_for_the_name_once_the_lists_have_changed(
     office: Office,
 ) -> None:
     world, asked = office.world, list[tuple[str, Msisdn]]()
@@ -201,6 +202,13 @@ async def test_the_operator_that_pays_out_is_asked_for_the_name_once_the_lists_h
     await world.tell(await world.live(payment_id), SUCCEEDED)
     assert await world.state(payment_id) is State.ON_HOLD
     assert asked == [("mtn_ug", PAYEE)]
+    payment = await world.payment(payment_id)
+    quote = msgspec.structs.replace(payment.quote, ways=("mtn_ug", "other_ug"))
+    facts = msgspec.structs.replace(payment.facts, quote=quote)
+    elsewhere = msgspec.structs.replace(payment, facts=facts, way=1)
+    assert elsewhere.payout_operator == "other_ug"
+    assert await office.clearing.clear_again(elsewhere) is not None
+    assert asked == [("mtn_ug", PAYEE)] * 2
 
 
 async def test_what_people_released_waits_in_the_queue_without_being_held_for_it_again(

@@ -11,7 +11,7 @@ import pytest
 
 from engine.clock import PaymentId
 from engine.compliance.clearance import OPERATOR, STAFF, Action, replay, seen_in
-from engine.compliance.history import Named
+from engine.compliance.history import HistoryStore, Named
 from engine.compliance.lists.store import ListStore
 from engine.compliance.profiles import Profiles
 from engine.decisions import Decision
@@ -246,6 +246,19 @@ async def test_what_an_operator_told_and_people_looked_at_is_no_news_by_the_word
     assert await house.compliance.recheck(held, question) is None
 
 
+async def test_of_a_payee_in_anothers_place_the_names_of_the_first_are_kept_no_more(
+    house: House,
+) -> None:
+    await house.load()
+    await house.register(STRANGER, name=OTHER)
+    question = house.question()
+    await house.check(question, told=LISTED)
+    instead = msgspec.structs.replace(question, payee=STRANGER)
+    held = await house.compliance.recheck(None, instead)
+    assert held is not None and held.is_hold
+    assert await house.history.names_of(question.quote_id) == [Named("payee", STAFF, OTHER)]
+
+
 async def test_payouts_of_one_moment_are_looked_at_in_one_statement(house: House) -> None:
     await house.load()
     await house.register(NAKATO, name="Sarah Nakato")
@@ -369,6 +382,12 @@ async def test_a_release_waits_until_people_were_shown_whom_a_corrected_name_res
     assert "whom nobody was shown" in refused.outcome and "Ficticia" not in refused.outcome
     assert await room.state(payment_id) is State.ON_HOLD
     decided = Decided(room.world.pool, 1, room.engine.decisions)
+    quote_id = await decided.quote_of(payment_id)
+    assert quote_id == (await room.payment(payment_id)).quote.quote_id
+    named = await HistoryStore(room.world.pool, 1).names_of(quote_id)
+    assert named == [
+        Named("payee", OPERATOR, LISTED), Named("payee", STAFF, "Ana Ficticia García Morales"),
+    ]  # fmt: skip
     *_, shown = await decided.of(payment_id)
     assert "payee resembles ofac_sdn:90002" in shown.decision.reason
     assert (await release(room, payment_id)).state is Stands.DONE
