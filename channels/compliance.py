@@ -8,7 +8,7 @@ import msgspec
 
 from channels.settings import Settings
 from engine.clock import Clock
-from engine.compliance.clearance import Seen, seen_in
+from engine.compliance.clearance import OPERATOR, STAFF, Seen, seen_in
 from engine.compliance.compliance import Compliance
 from engine.compliance.history import HistoryStore
 from engine.compliance.lists.listed import Source
@@ -19,6 +19,7 @@ from engine.compliance.screening import Screener
 from engine.decisions import Decision, Kind
 
 LISTS_REFRESH_SECONDS = 5.0
+_BY = {STAFF: "staff", OPERATOR: "the wallet's operator"}
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -80,6 +81,15 @@ async def explain(settings: Settings, pool: Any, decisions: Sequence[Decision]) 
         compliance.explain(decision) if s is not None else []
         for decision, s in zip(decisions, seen, strict=True)
     ]
+
+
+async def names_of(settings: Settings, pool: Any, quote_id: str) -> list[str]:
+    """By which names a payment was held or refused last, and whose word they are, in sentences.
+
+    Personal: for the screen of who decides about it, not for a log.
+    """
+    named = await HistoryStore(pool, settings.tenant).names_of(quote_id)
+    return [f"{each.who} is named {each.name} by {_BY[each.named_by]}" for each in named]
 
 
 def _seen_in(decision: Decision) -> Seen | None:

@@ -43,6 +43,7 @@ from engine.payments.attested import Attested
 from engine.payments.clearing import Clearing
 from engine.payments.counter import Counter
 from engine.payments.debts import Debts
+from engine.payments.decided import Decided
 from engine.payments.gate import Gate
 from engine.payments.health_store import HealthStore
 from engine.payments.holders import Holders
@@ -60,6 +61,7 @@ from engine.payments.routing import Directory
 from engine.payments.rulings import Rulings
 from engine.payments.service import Payments
 from engine.payments.store import PaymentStore
+from engine.payments.unseen import Unseen
 from engine.payments.wallets import LookUp, Wallets
 from engine.payments.watch import Health
 from engine.plain_yaml import read_yaml
@@ -279,7 +281,8 @@ def _assemble(
         return known.language if known else texts.default_of(country_of(msisdn) or "")
 
     compliance = build_compliance(settings, house, screener, pool, decisions.note)
-    clearing = Clearing(compliance, clock, outside.sims)
+    holders = Holders(outside.operators)
+    clearing = Clearing(compliance, clock, holders.name_of, sims=outside.sims)
     policy = Gate(clearing, health)
     wallets = Wallets(
         directory,
@@ -318,6 +321,7 @@ def _assemble(
     approvals = Approvals(
         rulings=core.rulings, store=core.store, directory=directory,
         wallet_of=core.payments.selling.wallet_of,
+        unseen=Unseen(policy, Decided(pool, settings.tenant, decisions), decisions).of,
     )  # fmt: skip
     attested = Attested(payments=core.payments, store=core.store, outbox=core.outbox)
     debts = Debts(rulings=core.rulings, store=core.store, directory=directory)
@@ -357,7 +361,7 @@ def _assemble(
                 settings.reservations.minutes_max, settings.reservations.percent_max
             ),
         ),
-        Holders(outside.operators),
+        holders,
     )  # fmt: skip
 
 

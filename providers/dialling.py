@@ -17,6 +17,8 @@ SHORTCODE_LENGTH_MAX: Final = 32
 
 SESSION_ID: Final = re.compile(r"[\x21-\x7e]+")
 SHORTCODE: Final = re.compile(r"[0-9*#]*[0-9][0-9*#]*")
+_WHOLE: Final = re.compile(r"[*#]{1,3}[0-9][0-9*#]*#")
+"""A code as a phone dials it (3GPP TS 22.030, 6.5.3): `*384*96#`."""
 _CALLER: Final = re.compile(r"\+?[1-9][0-9]{6,14}")
 
 
@@ -38,6 +40,16 @@ def msisdn_of(caller: str) -> Msisdn:
 def take_shortcode(body: JsonBody, name: str) -> str:
     """A code as we publish it: `713*4` and `*713*4#` are the same. Raises Unreadable."""
     return _published(body.matching(name, SHORTCODE, length_max=SHORTCODE_LENGTH_MAX))
+
+
+def may_be_dialled(shortcode: str, *, is_split: bool) -> bool:
+    """Whether a gateway may ever tell this code as one of ours.
+
+    `is_split`: our code is found in what was dialled (`split_dialled`), and `713*4` is enough;
+    others tell it whole, as `*713*4#`.
+    """
+    shape = SHORTCODE if is_split else _WHOLE
+    return len(shortcode) <= SHORTCODE_LENGTH_MAX and shape.fullmatch(shortcode) is not None
 
 
 def dialled_behind(shortcode: str, dialled: str) -> str | None:

@@ -30,6 +30,7 @@ from providers.africastalking import (
 from providers.airtel_money import MARKETS as AIRTEL
 from providers.airtel_money import build_airtel
 from providers.arkesel import ArkeselUssd
+from providers.dialling import may_be_dialled
 from providers.environment import Environment, MissingSettings, SenselessSettings
 from providers.floatrates import FloatRates, FloatRatesSettings
 from providers.http import Trace, no_trace
@@ -197,6 +198,8 @@ USSD: dict[str, BuildUssd] = {
     arkesel.NAME: ArkeselUssd,
     mtn_ussd.NAME: lambda _: MtnUssd(),
 }
+_SPLIT = frozenset({nalo.NAME, arkesel.NAME})
+"""Those that tell all that was dialled, in which our code is found also without star and hash."""
 SMS: dict[str, BuildSms] = {
     africastalking.NAME: lambda variables, _, trace: africastalking_sms(variables, trace=trace),
     twilio.NAME: twilio_sms,
@@ -281,8 +284,15 @@ def build_rate_sources(
 
 
 def build_ussd(names: Iterable[str], *, shortcodes: Collection[str]) -> list[UssdPort]:
-    """An adapter for every name, each name once. Raises SenselessSettings for an unknown one."""
-    return [*_built(_USSD, names, lambda name: USSD[name](shortcodes)).values()]
+    """An adapter for every name, each name once.
+
+    Raises SenselessSettings for an unknown one, and for a shortcode that none of them ever tells.
+    """
+    built = _built(_USSD, names, lambda name: USSD[name](shortcodes))
+    for code in sorted(shortcodes):
+        if not any(may_be_dialled(code, is_split=name in _SPLIT) for name in built):
+            raise SenselessSettings(f"CAPP_SHORTCODES: nobody dials {code!r}; write *384*96#")
+    return [*built.values()]
 
 
 def build_sms(

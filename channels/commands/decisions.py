@@ -6,15 +6,16 @@ It shows what was kept and decides nothing.
 import argparse
 import re
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
 from channels.commands.proofs import file_words
-from channels.compliance import explain
+from channels.compliance import explain, names_of
 from channels.privacy import open_sealed_pool
 from channels.settings import Settings
 from channels.times import read_since, stamp_of, typed_since
-from engine.clock import Clock, Ids, ms_of
+from engine.clock import Clock, Ids, PaymentId, ms_of
 from engine.decision_log import DecisionLog, Kept
 from engine.decisions import Decision
 from engine.payments.decided import Decided
@@ -46,11 +47,12 @@ async def show_decisions(
     settings: Settings, options: argparse.Namespace, say: Callable[[str], None]
 ) -> bool:
     """Say every decision, or with `replay` those that come out differently now. Of one payment
-    also what compliance saw, in sentences: they name people of the lists.
+    also what compliance saw, in sentences: they name people of the lists, and its own people where
+    they resembled one.
 
     False when something differs or the payment is unknown. Raises what the pool raises.
     """
-    clock, proofs, explained = Clock(), list[Proof](), list[list[str]]()
+    clock, proofs, explained, names = Clock(), list[Proof](), list[list[str]](), list[str]()
     since = read_since(options.since, clock.now())
     pool = await open_sealed_pool(settings, size=2)
     try:
@@ -65,6 +67,7 @@ async def show_decisions(
             proofs = await Proofs(pool, settings.tenant).of(payment_id)
             if not options.replay:
                 explained = await explain(settings, pool, [one.decision for one in kept])
+                names = await _names(settings, pool, decided, payment_id)
         else:
             kept = await decided.since(since, most=options.most)
     finally:
@@ -73,11 +76,20 @@ async def show_decisions(
         is_well = _say_differences(kept, say)
     else:
         is_well = _say_all(kept, explained, options.inputs, say)
+    for name in names:
+        say(name)
     for proof in proofs:
         say(_proof_line(proof))
     if not options.payment and len(kept) >= options.most:
         say(f"there may be more: the oldest {options.most} steps are looked at (--most, --since)")
     return is_well
+
+
+async def _names(
+    settings: Settings, pool: Any, decided: Decided, payment_id: PaymentId
+) -> list[str]:
+    quote_id = await decided.quote_of(payment_id)
+    return [] if quote_id is None else await names_of(settings, pool, quote_id)
 
 
 def _say_all(

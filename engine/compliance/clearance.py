@@ -3,11 +3,14 @@
 What is seen holds no name and no full number: entries are named by the publisher's id.
 """
 
+from collections.abc import Iterable
 from enum import IntEnum
+from typing import Any
 
 import msgspec
 
 from engine.compliance.limits import Allowance
+from engine.compliance.lists.listed import Source
 from engine.compliance.matching import Match
 from engine.compliance.risk import Hit, Signals
 from engine.decisions import Decision, Kind
@@ -37,7 +40,7 @@ class SimSeen(msgspec.Struct, frozen=True):
         )  # fmt: skip
 
 
-class Thresholds(msgspec.Struct, frozen=True):
+class Thresholds(msgspec.Struct, frozen=True, omit_defaults=True):
     """From which score and which points on something is done."""
 
     name_hold: int
@@ -60,11 +63,16 @@ class Thresholds(msgspec.Struct, frozen=True):
         return sim is not None and not sim.is_ruled and self.suspect(sim)
 
 
-class Resemblance(msgspec.Struct, frozen=True):
+STAFF, OPERATOR = "staff", "operator"
+"""Whose word a name is: staff took it down, or the operator told whose wallet it is."""
+
+
+class Resemblance(msgspec.Struct, frozen=True, omit_defaults=True):
     """One side of the payment (`payer` or `payee`) resembles an entry of a list."""
 
     who: str
     match: Match
+    named_by: str = STAFF
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -73,13 +81,16 @@ class Seen(msgspec.Struct, frozen=True):
     thresholds: Thresholds
     lists: dict[str, int]  # list -> version in force
     collected: bool  # the money is already here: then a person decides instead of a refusal
-    named: tuple[str, ...]  # whose names were known, and therefore compared
+    named: tuple[str, ...]  # whose names staff had taken down, and which were therefore compared
     resemblances: tuple[Resemblance, ...] = ()
     hits: tuple[Hit, ...] = ()
     signals: Signals | None = None
     tier: int | None = None
     amount_minor: int | None = None
     currency: str | None = None
+    told: tuple[str, ...] = ()  # whose names their operator told, and which were compared as well
+    masked: tuple[str, ...] = ()  # whose names it told with letters hidden: nothing to compare
+    known: tuple[Resemblance, ...] = ()  # decided on before, by these lists: no news
     sim: SimSeen | None = None  # None: nobody is there who could tell
 
     @property
@@ -89,7 +100,26 @@ class Seen(msgspec.Struct, frozen=True):
     @property
     def likeness(self) -> int:
         """The best score of any resemblance, 0 without one."""
-        return max((r.match.score for r in self.resemblances), default=0)
+        return _best(self.resemblances)
+
+    @property
+    def news(self) -> tuple[Resemblance, ...]:
+        """The resemblances that were not decided on before.
+
+        An entry is news again where by now name and birth agree, and did not before.
+        """
+        known = {_entry(r): self._weight(r) for r in sorted(self.known, key=self._weight)}
+        return tuple(r for r in self.resemblances if self._weight(r) > known.get(_entry(r), -1))
+
+    @property
+    def decided_on(self) -> tuple[Resemblance, ...]:
+        """What need not be decided on again while the lists stay as they are, the best of each."""
+        best = {_entry(r): r for r in sorted((*self.known, *self.resemblances), key=self._weight)}
+        return tuple(r for r in best.values() if self._weight(r))
+
+    def _weight(self, found: Resemblance) -> int:
+        limits, score = self.thresholds, found.match.score
+        return (score >= limits.name_hold) + (score >= limits.name_refuse)
 
 
 class Clearance(msgspec.Struct, frozen=True):
@@ -107,10 +137,10 @@ class Clearance(msgspec.Struct, frozen=True):
 
 def judge(seen: Seen) -> Action:
     """What follows from what was seen, and from nothing else."""
-    limits = seen.thresholds
-    if seen.likeness >= limits.name_refuse or seen.points >= limits.points_refuse:
+    limits, likeness = seen.thresholds, _best(seen.news)
+    if likeness >= limits.name_refuse or seen.points >= limits.points_refuse:
         return Action.HOLD if seen.collected else Action.REFUSE
-    is_resembled = seen.likeness >= limits.name_hold
+    is_resembled = likeness >= limits.name_hold
     if is_resembled or seen.points >= limits.points_hold or limits.is_news(seen.sim):
         return Action.HOLD
     return Action.ALLOW
@@ -120,9 +150,7 @@ def clear(seen: Seen, allowance: Allowance | None) -> Clearance:
     """The judgement with its record."""
     action = judge(seen)
     reasons = tuple(reasons_of(seen))
-    decision = Decision(
-        Kind.COMPLIANCE, action.name.lower(), "; ".join(reasons), msgspec.to_builtins(seen)
-    )
+    decision = Decision(Kind.COMPLIANCE, action.name.lower(), "; ".join(reasons), _inputs_of(seen))
     return Clearance(action, decision, allowance, reasons)
 
 
@@ -131,13 +159,15 @@ def reasons_of(seen: Seen) -> list[str]:
     reasons = [
         f"{r.who} resembles {r.match.source}:{r.match.entry_id} name {r.match.name_number}"
         f" with {r.match.score} of 100, birth {r.match.birth}"
+        f"{', as its operator names the wallet' if r.named_by == OPERATOR else ''}"
         for r in seen.resemblances
     ]
+    reasons += [f"{who}: the operator hides letters of the name" for who in seen.masked]
     reasons += [f"rule {hit.rule}: {hit.points} points" for hit in seen.hits]
     reasons += _of_sim(seen)
     if not seen.lists:
         reasons.append("no list loaded")
-    elif not seen.named:
+    elif not seen.named and not seen.told:
         reasons.append("no name known")
     return reasons
 
@@ -151,6 +181,23 @@ def _of_sim(seen: Seen) -> list[str]:
     if not seen.thresholds.suspect(sim):
         return []
     return [f"the payer's SIM was changed {sim.hours} hours before, as {sim.told_by} tells"]
+
+
+_LATER = frozenset({"told", "masked", "known", "sim"})
+"""Written down only where they say something: what was decided before they were is told alike."""
+
+
+def _inputs_of(seen: Seen) -> dict[str, Any]:
+    inputs: dict[str, Any] = msgspec.to_builtins(seen)
+    return {name: value for name, value in inputs.items() if value or name not in _LATER}
+
+
+def _entry(found: Resemblance) -> tuple[str, Source, str]:
+    return found.who, found.match.source, found.match.entry_id
+
+
+def _best(found: Iterable[Resemblance]) -> int:
+    return max((r.match.score for r in found), default=0)
 
 
 def seen_in(decision: Decision) -> Seen:

@@ -1,16 +1,18 @@
 """May this payment happen? Limits, then names, then patterns; one answer with its reasons.
 
 It moves nothing and calls nobody: payments ask here before they confirm, and again before they
-pay out if the lists have changed meanwhile.
+pay out, for the lists and the names that staff take down may have changed meanwhile.
 """
 
 import logging
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import date, datetime
 
 import msgspec
 
 from engine.compliance.clearance import (
+    OPERATOR,
+    STAFF,
     Action,
     Clearance,
     Resemblance,
@@ -18,10 +20,13 @@ from engine.compliance.clearance import (
     SimSeen,
     Thresholds,
     clear,
+    judge,
     seen_in,
 )
-from engine.compliance.history import Dossier, HistoryStore, Question
+from engine.compliance.history import Dossier, HistoryStore, Named, Question
 from engine.compliance.limits import Ceiling, LocalTime
+from engine.compliance.matching import is_same_name
+from engine.compliance.names import unmasked
 from engine.compliance.policy import Policy
 from engine.compliance.profiles import Profile, Profiles
 from engine.compliance.risk import apply_rules, is_watched, measure
@@ -34,7 +39,7 @@ from engine.msisdn import Msisdn
 log = logging.getLogger(__name__)
 
 RESEMBLANCES_MAX = 3
-"""Of each side, so many are kept with the decision: enough to see why, and small."""
+"""Of each name, so many are kept with the decision: enough to see why, and small."""
 
 
 class Payer(msgspec.Struct, frozen=True):
@@ -43,6 +48,44 @@ class Payer(msgspec.Struct, frozen=True):
     msisdn: Msisdn
     country: str
     tier: int
+
+
+class _Name(msgspec.Struct, frozen=True):
+    """A name of the payer or payee that can be compared; whose word it is; the birth with it."""
+
+    who: str
+    named_by: str
+    name: str
+    born: date | None
+
+
+class _People(msgspec.Struct, frozen=True):
+    """All that is known of who the two are, at one moment."""
+
+    profiles: Mapping[str, Profile | None]  # `payer`, `payee` -> what staff took down
+    told: str = ""  # the payee's name by their operator's word
+
+    def names(self, is_same: Callable[[str, str], bool]) -> Iterator[_Name]:
+        """What can be compared. The birth that staff took down is that of whom they have named: a
+        wallet in another's name is nobody's of whom a birth is known.
+        """
+        for who, profile in self.profiles.items():
+            if profile is not None and profile.name is not None:
+                yield _Name(who, STAFF, profile.name, profile.born)
+        told, payee = unmasked(self.told), self.profiles.get("payee")
+        if told:
+            born = payee.born if payee is not None else None
+            if born is not None and not (payee and payee.name and is_same(told, payee.name)):
+                born = None
+            yield _Name("payee", OPERATOR, told, born)
+
+    @property
+    def masked(self) -> tuple[str, ...]:
+        return ("payee",) if self.told and unmasked(self.told) is None else ()
+
+
+async def _nobody() -> str:
+    return ""
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -78,13 +121,16 @@ class Compliance:
         """What is known before anybody confirms. Raises CustomerMistake `mistake.limit_payment`."""
         self._policy.limits.check_payment(tier, amount)
 
-    async def check(self, payer: Payer, question: Question) -> Clearance:
+    async def check(self, payer: Payer, question: Question, told: str = "") -> Clearance:
         """Whether the payment may be taken on, and what it counts against the payer's limits.
 
+        `told` is the payee's name as their operator told it for this price, "" when it did not: it
+        is compared beside the one that staff have taken down.
         ALLOW and HOLD are returned; a held payment is collected and then waits for people. Raises
         CustomerMistake `mistake.limit_payment`, and NoWayNow `no_way.refused` with a sentence that
         tells nobody why; `no_way.busy` when screening is required and no list is loaded.
         """
+        self._screener.need()
         if self._is_screening_required and not self._screener.versions:
             raise NoWayNow("no_way.busy")
         # The tier the caller knows bounds what is near or watched; the profile's has the last word.
@@ -97,12 +143,12 @@ class Compliance:
         tier = dossier.payer.tier_at(question.at) if dossier.payer is not None else payer.tier
         ceiling = self._policy.limits.check_payment(tier, question.amount)
         when = self._policy.limits.local_time(payer.country, question.at)
+        people = _People({"payer": dossier.payer, "payee": dossier.payee}, told)
         clearance = clear(
-            self._see(payer, question, dossier, tier, ceiling),
+            self._see(payer, question, dossier, people, tier, ceiling),
             self._policy.limits.allowance(ceiling, question.amount, when),
         )
-        if clearance.action is not Action.ALLOW:
-            await self._history.keep(question, clearance)
+        await self._keep(question, clearance, people)
         if clearance.action is Action.REFUSE:
             log.warning("quote %s refused by compliance", question.quote_id)
             self._note(clearance.decision)
@@ -125,28 +171,45 @@ class Compliance:
         return self._policy.sim.hold_hours > 0
 
     async def recheck(
-        self, earlier: Decision | None, question: Question, sim: SimSeen | None = None
+        self,
+        earlier: Decision | None,
+        question: Question,
+        ask: Callable[[], Awaitable[str]] = _nobody,
+        *,
+        sim: SimSeen | None = None,
     ) -> Clearance | None:
-        """Before a payout, once the money is here: screen again if the lists have changed, or if
-        `sim` tells of a change that `earlier` did not know.
+        """Before a payout, once the money is here: the names of this moment, by today's lists, and
+        what is told of the payer's `sim`.
 
-        None when there is nothing new. Never refuses: what resembles an entry now is held, and a
-        person decides between payout and refund.
+        By the lists of `earlier` only what is new counts, of a name that staff have taken down or
+        corrected since, and of a SIM; None when nothing is. Where the lists have changed everything
+        counts anew but for a SIM that `earlier` knows, and `ask` is asked for the payee's name once
+        more if it was told for `earlier`, or without an earlier: it was not kept. Never refuses:
+        what resembles an entry now is held, and a person decides between payout and refund.
         """
-        before = _seen_by(earlier)
+        self._screener.need()
+        before = _seen_in(earlier) if earlier is not None else None
         if before is not None and sim is not None and sim.is_same_as(before.sim):
             # Terms that know of it are those of a payment that people have released.
             sim = msgspec.structs.replace(sim, is_ruled=True)
-        is_screened = before is not None and before.lists == self._screener.versions
-        if is_screened and not self._thresholds.is_news(sim):
+        versions = self._screener.versions
+        is_by_other_lists = before is None or before.lists != versions
+        if not is_by_other_lists and not versions and not self._thresholds.is_news(sim):
             return None
-        people = await self._profiles.find([question.payer, question.payee])
-        sides = {"payer": people.get(question.payer), "payee": people.get(question.payee)}
-        clearance = clear(self._compare(sides, collected=True, sim=sim), None)
-        # What held it before is reported with its rules, which nobody looks at again here.
-        is_reported = is_screened and earlier is not None and _is_hold(earlier)
-        if clearance.action is not Action.ALLOW and not is_reported:
-            await self._history.keep(question, clearance)
+        is_to_be_asked = is_by_other_lists and (before is None or "payee" in before.told)
+        told = await ask() if is_to_be_asked and versions else ""
+        payer, payee = await self._profiles.of_both(question.payer, question.payee)
+        people = _People({"payer": payer, "payee": payee}, told)
+        seen = self._compare(people, collected=True, sim=sim)
+        if before is not None and not is_by_other_lists:
+            seen = msgspec.structs.replace(seen, known=before.decided_on)
+        clearance = clear(seen, None)
+        if not is_by_other_lists and clearance.action is Action.ALLOW:
+            return None
+        # What it was held for before is reported with its rules, which nobody counts again here.
+        is_sim_alone = judge(msgspec.structs.replace(seen, sim=None)) is Action.ALLOW
+        if is_by_other_lists or not (_is_hold(earlier) and is_sim_alone):
+            await self._keep(question, clearance, people)
         return clearance
 
     def explain(self, decision: Decision) -> list[str]:
@@ -171,10 +234,32 @@ class Compliance:
         lines += [f"{hit.rule}: {whys[hit.rule]}" for hit in seen.hits if hit.rule in whys]
         return lines
 
+    async def _keep(self, question: Question, clearance: Clearance, people: _People) -> None:
+        """What is held or refused is kept with the names that resemble somebody, for staff."""
+        if clearance.action is Action.ALLOW:
+            return
+        found = seen_in(clearance.decision).resemblances
+        alike = {(each.who, each.named_by) for each in found}
+        named = [
+            Named(name.who, name.named_by, name.name)
+            for name in people.names(self._is_same)
+            if (name.who, name.named_by) in alike
+        ]
+        await self._history.keep(question, clearance, named)
+
+    def _is_same(self, one: str, other: str) -> bool:
+        return is_same_name(one, other, self._policy.screening)
+
     def _see(
-        self, payer: Payer, question: Question, dossier: Dossier, tier: int, ceiling: Ceiling
+        self,
+        payer: Payer,
+        question: Question,
+        dossier: Dossier,
+        people: _People,
+        tier: int,
+        ceiling: Ceiling,
     ) -> Seen:
-        seen = self._compare({"payer": dossier.payer, "payee": dossier.payee}, collected=False)
+        seen = self._compare(people, collected=False)
         signals = None
         if dossier.history is not None:
             age = None
@@ -199,35 +284,31 @@ class Compliance:
             sim.hold_hours, sim.unknown == "hold",
         )  # fmt: skip
 
-    def _compare(
-        self, sides: dict[str, Profile | None], *, collected: bool, sim: SimSeen | None = None
-    ) -> Seen:
+    def _compare(self, people: _People, *, collected: bool, sim: SimSeen | None = None) -> Seen:
         """The names that are known, compared with the lists in force at this one moment."""
-        named = {who: p for who, p in sides.items() if p is not None and p.name is not None}
+        names = tuple(people.names(self._is_same))
         return Seen(
             thresholds=self._thresholds,
             lists=self._screener.versions,
             collected=collected,
-            named=tuple(named),
+            named=tuple(each.who for each in names if each.named_by == STAFF),
             resemblances=tuple(
-                Resemblance(who, match)
-                for who, profile in named.items()
-                for match in self._screener.screen(profile.name or "", profile.born)[
-                    :RESEMBLANCES_MAX
-                ]
+                Resemblance(each.who, match, each.named_by)
+                for each in names
+                for match in self._screener.screen(each.name, each.born)[:RESEMBLANCES_MAX]
             ),
+            told=tuple(each.who for each in names if each.named_by == OPERATOR),
+            masked=people.masked,
             sim=sim,
         )
 
 
-def _is_hold(decision: Decision) -> bool:
-    return decision.outcome == Action.HOLD.name.lower()
+def _is_hold(decision: Decision | None) -> bool:
+    return decision is not None and decision.outcome == Action.HOLD.name.lower()
 
 
-def _seen_by(decision: Decision | None) -> Seen | None:
-    """What a decision rested on; None when another release wrote it otherwise."""
-    if decision is None:
-        return None
+def _seen_in(decision: Decision) -> Seen | None:
+    """What a decision was made by; None when another release wrote it otherwise."""
     try:
         return seen_in(decision)
     except msgspec.ValidationError:

@@ -6,7 +6,7 @@ people are. Knows nothing of what became of a payment: patterns show in what is 
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -19,8 +19,8 @@ from engine.decisions import Decision
 from engine.gather import Gatherer, alone
 from engine.money import Money
 from engine.msisdn import Msisdn
-from engine.privacy.places import people_place
-from engine.privacy.seals import Seals, seals_of
+from engine.privacy.places import names_place, people_place
+from engine.privacy.seals import Seals, open_maybe, seal_maybe, seals_of
 
 KEPT_DAYS = 35
 ROWS_MAX = 500
@@ -86,14 +86,19 @@ select a.n, c.id, c.msisdn, c.msisdn_sealed, c.country, c.tier, c.name, c.born, 
 """  # noqa: S608 - a number of ours
 _KEEP = """
 insert into clearance as c (tenant, quote, at_ms, payer, payee, minor, currency, receives_minor,
-                            receives_currency, action, decision, people_sealed, decided_ms)
-values ($1, $2, $5, $6, $7, $8, $9, $10, $11, $3, $4, $12, $5)
+                            receives_currency, action, decision, people_sealed, decided_ms,
+                            names_sealed)
+values ($1, $2, $5, $6, $7, $8, $9, $10, $11, $3, $4, $12, $5, $13)
 on conflict (tenant, quote) do update
    set action = excluded.action, decision = excluded.decision, payee = excluded.payee,
        people_sealed = excluded.people_sealed,
+       names_sealed = case when c.payee = excluded.payee
+                      then coalesce(excluded.names_sealed, c.names_sealed)
+                      else excluded.names_sealed end,
        decided_ms = case when c.decision = excluded.decision
                     then coalesce(c.decided_ms, c.at_ms) else excluded.decided_ms end
 """
+_NAMES_OF = "select names_sealed, payee from clearance where tenant = $1 and quote = $2"
 _FLAGGED = """
 select quote, at_ms, payer, payee, minor, currency, receives_minor, receives_currency, action,
        decision, people_sealed
@@ -134,6 +139,20 @@ class Dossier(msgspec.Struct, frozen=True):
     history: History | None
 
 
+class Named(NamedTuple):
+    """A name that resembled an entry when a payment was held or refused, and whose word it was.
+
+    Personal: sealed where it is kept, shown to staff who look at that payment, never logged.
+    """
+
+    who: str  # payer or payee
+    named_by: str
+    name: str
+
+    def __repr__(self) -> str:
+        return f"Named({self.who}, {self.named_by})"
+
+
 class Flagged(msgspec.Struct, frozen=True):
     """A payment that was held or refused, with what was decided about it."""
 
@@ -160,19 +179,40 @@ class HistoryStore:
         assert found is not None, "every question gets an answer"
         return found
 
-    async def keep(self, question: Question, clearance: Clearance) -> None:
+    async def keep(
+        self, question: Question, clearance: Clearance, named: Sequence[Named] = ()
+    ) -> None:
         """Store what was decided, for the reports. The same question twice keeps the last.
 
         That includes who was to be paid: people may have put another payee in place of the first.
+        The names by which it was decided are kept beside those of before, of the same two people.
         """
         written = msgspec.json.encode(clearance.decision).decode()
+        payee = self._seals.index(str(question.payee))
+        if named:
+            before = await self._names(question.quote_id, payee)
+            named = [*dict.fromkeys((*before, *named))]
+        names = msgspec.json.encode(named).decode() if named else None
         await self._pool.execute(
             _KEEP, self._tenant, UUID(question.quote_id), int(clearance.action), written,
-            ms_of(question.at), self._seals.index(str(question.payer)),
-            self._seals.index(str(question.payee)), question.amount.minor,
-            question.amount.currency, question.receives.minor, question.receives.currency,
+            ms_of(question.at), self._seals.index(str(question.payer)), payee,
+            question.amount.minor, question.amount.currency, question.receives.minor,
+            question.receives.currency,
             self._people(question) or None,
+            seal_maybe(self._seals, names, names_place(question.quote_id)),
         )  # fmt: skip
+
+    async def names_of(self, quote_id: str) -> list[Named]:
+        """By which names a payment was held or refused, the first first; none for every other."""
+        return await self._names(quote_id)
+
+    async def _names(self, quote_id: str, payee: str | None = None) -> list[Named]:
+        """Those of a row, or none where it is not about this payee."""
+        row = await self._pool.fetchrow(_NAMES_OF, self._tenant, UUID(quote_id))
+        if row is None or (payee is not None and row["payee"] != payee):
+            return []
+        names = open_maybe(self._seals, row["names_sealed"], names_place(quote_id))
+        return [] if names is None else msgspec.json.decode(names, type=list[Named])
 
     async def flagged(self, since: datetime, until: datetime) -> list[Flagged]:
         """What was asked for, or held or refused, from a moment on and before another.

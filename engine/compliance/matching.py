@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
-from itertools import chain, combinations, pairwise
+from itertools import chain, combinations, pairwise, product
 from typing import NamedTuple
 
 import msgspec
@@ -208,6 +208,12 @@ class NameIndex:
         if score < scoring.reported_min:
             return None
         return Match(source, listed.entry_id, form.name_number, score, birth)
+
+
+def is_same_name(one: str, other: str, scoring: Scoring) -> bool:
+    """Whether two names may be one person's, by the measure by which a listed name holds."""
+    pairs = product(_forms(fold(one)[:WORDS_MAX]), _forms(fold(other)[:WORDS_MAX]))
+    return any(round(_similarity(a, b) * 100) >= scoring.hold_min for a, b in pairs)
 
 
 def _forms(words: tuple[Spellings, ...]) -> Iterator[tuple[Spellings, ...]]:

@@ -52,6 +52,9 @@ _SERVANT_JOINED = re.compile("abd[aeou]{1,2}[lrsnzdt](?=[a-z]{3})")
 _ARABIC_MARKS = re.compile("[\u064b-\u065f\u0670\u0640]")
 _ARABIC_ARTICLE = re.compile("\\bال(?=\\w{3})")
 _HAN_OR_HANGUL = re.compile("([\u3400-\u9fff\uac00-\ud7af])")
+# What stands for letters that are not told: a sign that no name has, or one again and again.
+_HIDDEN = re.compile(r"[*#_?•●▪■×]|([x.-])\1{2,}", re.IGNORECASE)
+_WORDS_TOLD_MIN = 2
 _APOSTROPHES = re.compile("['`\u2018\u2019\u02bc\u02bb\u02bf\u02be]")
 _NO_LETTER = re.compile(r"[^a-z0-9]+")
 _SOUNDS = tuple(
@@ -106,6 +109,21 @@ def _join_servants(words: Iterable[Spellings]) -> Iterator[Spellings]:
             yield ("abd" + served[0],)
         else:
             yield tuple(_SERVANT_JOINED.sub("abd", word, count=1) for word in spellings)
+
+
+def unmasked(name: str) -> str | None:
+    """The words of a name that are told in full; None where too little is told to compare it.
+
+    Operators hide letters: "J*** D**", "MOHXXXX KASXXXX". A word of which some are hidden is left
+    out: cut short it is another's. One word that is left is not compared by itself, for it is known
+    that the name has more. A name that hides nothing is answered as it is.
+    """
+    words = unicodedata.normalize("NFKC", name).split()
+    whole = [word for word in words if not _HIDDEN.search(word)]
+    if len(whole) == len(words):
+        return name
+    told = " ".join(whole)
+    return told if len(fold(told)) >= _WORDS_TOLD_MIN else None
 
 
 @lru_cache(maxsize=100_000)

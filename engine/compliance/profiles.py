@@ -3,15 +3,18 @@
 A customer registers with a number and a PIN alone; who that is, only staff may say.
 """
 
+import asyncio
 import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime
+from itertools import chain
 from typing import Any
 
 import msgspec
 
 from engine.clock import CustomerId
 from engine.compliance.limits import TIERS
+from engine.gather import Gatherer, alone
 from engine.msisdn import Msisdn
 from engine.privacy.people import read_name as open_name
 from engine.privacy.people import read_number
@@ -57,6 +60,16 @@ class Profiles:
         self._pool = pool
         self._tenant = tenant
         self._seals = seals_of(pool)
+        self._asked: Gatherer[Msisdn, Profile] = Gatherer(self._fetch)
+
+    async def of_both(self, payer: Msisdn, payee: Msisdn) -> tuple[Profile | None, Profile | None]:
+        """Who two people are, None for one who is not registered.
+
+        Questions of the same moment travel together.
+        """
+        both = self._asked.get(payer), self._asked.get(payee)
+        first, second = await asyncio.gather(*both)
+        return first, second
 
     async def find(self, numbers: Sequence[Msisdn]) -> dict[Msisdn, Profile]:
         """Those of the numbers that are registered."""
@@ -64,6 +77,17 @@ class Profiles:
         rows = await self._pool.fetch(_FIND, self._tenant, under)
         found = (read_profile(row, self._seals) for row in rows)
         return {profile.msisdn: profile for profile in found}
+
+    async def _fetch(self, numbers: Sequence[Msisdn]) -> dict[Msisdn, Profile | Exception]:
+        under = {number: self._seals.indexes(str(number)) for number in numbers}
+        rows = await self._pool.fetch(_FIND, self._tenant, [*chain.from_iterable(under.values())])
+        kept = {row["msisdn"]: row for row in rows}
+        return {
+            number: alone("a customer", read_profile, kept[name], self._seals)
+            for number, names in under.items()
+            for name in names
+            if name in kept
+        }
 
     async def number_of(self, customer_id: CustomerId) -> Msisdn | None:
         """Whose number a case of a customer speaks of."""

@@ -59,6 +59,8 @@ class Screener:
     async def refresh(self) -> bool:
         """Take over new versions; whether there were any. Raises what the pool raises.
 
+        Alarms are told from the first `need` on.
+
         Safe to repeat; costs two small queries when nothing is new.
         """
         self._confirmed = await self._store.confirmed()
@@ -75,8 +77,18 @@ class Screener:
             index = await asyncio.to_thread(NameIndex, entries, self._scoring)
             self._index, self._versions = index, newest
             log.info("lists in force: %s, %d names", self.versions, index.name_count)
-        self._raise_alarms()
+        if self._alarms is not None:
+            self._raise_alarms()
         return is_new
+
+    def need(self) -> None:
+        """Somebody rests on the lists from now on: what is wrong with them is an error of the log,
+        at once and whenever that changes. Whoever only opens a process's rooms is told nothing.
+
+        Costs nothing when it was said before.
+        """
+        if self._alarms is None:
+            self._raise_alarms()
 
     async def keep_fresh(self, every_seconds: float) -> None:
         """Refresh for ever; while the database is away the versions known stay in force."""

@@ -28,7 +28,7 @@ from engine.messages.planning import Writer
 from engine.msisdn import Msisdn, country_of
 from engine.payments.views import PaymentSummary
 from engine.ports import Turn
-from engine.session.names import ANSWER_SECONDS, NAME_SECONDS
+from engine.session.names import ANSWER_SECONDS, NAME_SECONDS, shown_holder
 from engine.session.readers import read_code
 from engine.session.variables import state_of
 from engine.texts import Texts
@@ -164,7 +164,10 @@ class Answers:
         seconds = quote.expires_at - int(self._clock.epoch())
         await self._memory.keep_quote(asked.msisdn, quote, seconds)
         due = self._monotonic() + NAME_SECONDS + ANSWER_SECONDS
-        holder = await self._names.of(quote.payee_operator, quote.payee, due)
+        told = await self._names.of(quote.payee_operator, quote.payee, due)
+        if told:
+            await self._memory.keep_told(asked.msisdn, quote, told, seconds)
+        holder = shown_holder(told)
         return self._say(
             customer.language,
             "sms.in_quote",
@@ -191,9 +194,10 @@ class Answers:
                 await self._memory.keep_agreed(asked.msisdn, asked.key, quote)
             else:
                 await self._memory.keep_meant(asked.msisdn, asked.key, quote)
+        told = await self._memory.told(asked.msisdn, quote)
         try:
             confirmed = await self._payments.confirm(
-                payer=customer, quote=quote, key=_key_of(quote)
+                payer=customer, quote=quote, key=_key_of(quote), told=told
             )
         except (CustomerMistake, NoWayNow) as refusal:
             # The price is over, or a NO has given it up.

@@ -1,7 +1,8 @@
 """What is kept of a dialogue by SMS between two messages: a price to confirm, a journey. In Redis.
 
-Never what somebody wrote. All of it may be lost: then a price is asked for again. Whether one was
-paid, the books alone know. A price is sealed, for a YES to it is all that moves the money.
+Never what somebody wrote. With a price, and no longer, the name that an operator told of its payee.
+All of it may be lost: then a price is asked for again. Whether one was paid, the books alone know.
+A price is sealed, for a YES to it is all that moves the money.
 """
 
 from typing import Any
@@ -40,6 +41,19 @@ class Memory:
 
     async def forget_quote(self, msisdn: Msisdn) -> None:
         await self._redis.execute("DEL", self._quote_key(msisdn))
+
+    async def keep_told(self, msisdn: Msisdn, quote: Quote, name: str, seconds: int) -> None:
+        """What an operator named the payee of a price, for as long as somebody may agree to it."""
+        key = self._told_key(msisdn, quote)
+        record = self._seal.close(key, name.encode("utf-8", "replace"))
+        await self._redis.execute("SET", key, record, "EX", max(seconds, 1))
+
+    async def told(self, msisdn: Msisdn, quote: Quote) -> str:
+        """The payee's name as it was told with a price; "" when it was not, or is kept no more."""
+        key = self._told_key(msisdn, quote)
+        closed = await self._redis.execute("GET", key)
+        record = None if closed is None else self._seal.open(key, closed)
+        return "" if record is None else record.decode()
 
     async def is_overtaken(self, msisdn: Msisdn, message: str) -> bool:
         """Whether this order came before, and another one since: then it is not to be priced again.
@@ -111,6 +125,9 @@ class Memory:
 
     def _quote_key(self, msisdn: Msisdn) -> str:
         return f"{phone_key(self._tenant, msisdn)}:quote"
+
+    def _told_key(self, msisdn: Msisdn, quote: Quote) -> str:
+        return f"{phone_key(self._tenant, msisdn)}:told:{quote.quote_id}"
 
     def _meant_key(self, msisdn: Msisdn, message: str) -> str:
         return f"{phone_key(self._tenant, msisdn)}:agreed:{message}"

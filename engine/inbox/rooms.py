@@ -38,7 +38,9 @@ class Payments(Protocol):
 
     def must_be_prompted(self, operator: str) -> None: ...
 
-    async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed: ...
+    async def confirm(
+        self, *, payer: Customer, quote: Quote, key: str, told: str = ""
+    ) -> Confirmed: ...
 
     async def give_up(self, keys: Sequence[str]) -> str | None:
         """Let no payment be made under these keys any more; the code of the newest that was."""
@@ -63,7 +65,9 @@ class Names(Protocol):
     """`engine.session.names.OperatorNames`: a courtesy of operators."""
 
     async def of(self, operator: str, msisdn: Msisdn, due: float) -> str:
-        """Whose wallet it is, "" when nobody tells by `due` (monotonic seconds). Raises nothing."""
+        """Whose wallet it is, in the operator's own words, "" when nobody tells by `due` (monotonic
+        seconds). Raises nothing.
+        """
         ...
 
 

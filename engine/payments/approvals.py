@@ -35,6 +35,10 @@ _WAITS_IN = {
 _PAYS = {Kind.RELEASE_HOLD, Kind.REPAY_RETURNED}
 
 
+async def _all_seen(_: Payment) -> str:
+    return ""
+
+
 class Approvals:
     """Safe to repeat: a ruling is found by its proposal's id in the payment's own journal."""
 
@@ -45,8 +49,12 @@ class Approvals:
         store: PaymentStore,
         directory: Directory,
         wallet_of: Callable[[Msisdn], Awaitable[Wallet]],
+        unseen: Callable[[Payment], Awaitable[str]] = _all_seen,
     ) -> None:
-        """`wallet_of` says whose wallet a number is (`Selling.wallet_of`)."""
+        """`wallet_of` says whose wallet a number is (`Selling.wallet_of`); `unseen` why those who
+        agreed on a release were not shown all that holds the payment (`Unseen.of`).
+        """
+        self._unseen = unseen
         self._payees = Payees(directory, wallet_of)
         self._rulings = rulings
         self._store = store
@@ -77,6 +85,8 @@ class Approvals:
             payee = await self._payees.read(payment, number)
         except CustomerMistake as error:
             return not_payable(payment, error)
+        if proposal.kind is Kind.RELEASE_HOLD and (unseen := await self._unseen(payment)):
+            return f"{payment.code}: {unseen}"
         return await self._rule(proposal, payment.payment_id, payee)
 
     async def _rule(self, proposal: Proposal, payment_id: PaymentId, payee: Msisdn | None) -> bool:

@@ -3,6 +3,9 @@
 Neither limits nor names are known here; what a payment counts and who takes part is handed over.
 """
 
+from collections.abc import Awaitable, Callable
+from functools import partial
+
 from engine.clock import Clock, CustomerId
 from engine.compliance.compliance import Compliance, Payer, Standing
 from engine.compliance.history import Question
@@ -17,14 +20,32 @@ from engine.payments.payment import Payment
 from engine.payments.policy import Clearance
 from engine.payments.sims import Sims
 
+Ask = Callable[[str, Msisdn], Awaitable[str]]
+"""An operator for the name of a number's holder, "" when it tells none. Raises nothing."""
+
+
+async def _nobody(_: str, __: Msisdn) -> str:
+    return ""
+
 
 class Clearing:
     """The half of the policy that compliance answers."""
 
-    def __init__(self, compliance: Compliance, clock: Clock, sims: Sims | None = None) -> None:
-        """Without `sims` nobody is asked when a payer's SIM was changed."""
+    def __init__(
+        self,
+        compliance: Compliance,
+        clock: Clock,
+        ask: Ask = _nobody,
+        *,
+        sims: Sims | None = None,
+    ) -> None:
+        """`ask` is asked before a payout, of a payee whose name was told, once lists changed: the
+        wallet's operator, whoever pays out. Without `sims` nobody is asked when a payer's SIM was
+        changed.
+        """
         self._compliance = compliance
         self._clock = clock
+        self._ask = ask
         self._sims = sims if compliance.asks_of_sims else None
 
     def check_amount(self, payer: Customer, amount: Money) -> None:
@@ -36,14 +57,15 @@ class Clearing:
         asked = Payer(payer.msisdn, payer.country, payer.tier)
         return await self._compliance.limits_now(asked, currency, self._clock.now())
 
-    async def clear(self, payer: Customer, quote: Quote) -> Clearance:
+    async def clear(self, payer: Customer, quote: Quote, told: str = "") -> Clearance:
         """May it be confirmed? What counts against limits is the amount before the fee.
 
+        `told` is the payee's name by their operator's word; it is compared and not kept.
         Raises CustomerMistake `mistake.limit_payment`, NoWayNow `no_way.refused` or `no_way.busy`.
         A repeat leaves no second trace.
         """
         answer = await self._compliance.check(
-            Payer(payer.msisdn, payer.country, payer.tier), self._question(quote)
+            Payer(payer.msisdn, payer.country, payer.tier), self._question(quote), told
         )
         assert answer.allowance is not None, "a confirm always counts"
         if self._sims is not None:
@@ -52,15 +74,21 @@ class Clearing:
         return Clearance(answer.decision, spend_of(payer.customer_id, currency, answer.allowance))
 
     async def clear_again(self, payment: Payment) -> Decision | None:
-        """A decision to hold, if the lists changed since the terms' clearance and name somebody,
-        or if the payer's SIM was changed a short while ago.
+        """A decision to hold, if somebody is named by a list that changed since the terms'
+        clearance, or by a name that staff took down since, or if the payer's SIM was changed a
+        short while ago.
 
         Terms without one, as those of a payee in another's place, are compared with the lists.
         """
         quote, sim = payment.quote, None
         if self._sims is not None:
             sim = await self._sims.of(quote.payer_operator, Msisdn(quote.payer))
-        answer = await self._compliance.recheck(payment.facts.clearance, self._question(quote), sim)
+        answer = await self._compliance.recheck(
+            payment.facts.clearance,
+            self._question(quote),
+            partial(self._ask, quote.payee_operator, Msisdn(quote.payee)),
+            sim=sim,
+        )
         return answer.decision if answer is not None and answer.is_hold else None
 
     def _question(self, quote: Quote) -> Question:

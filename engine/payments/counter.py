@@ -97,10 +97,12 @@ class Counter:
         self._selling.must_be_prompted(operator)
 
     async def confirm(
-        self, *, payer: Customer, quote: Quote, key: str, by_pin: bool = False
+        self, *, payer: Customer, quote: Quote, key: str, by_pin: bool = False, told: str = ""
     ) -> Confirmed:
         """As `Confirming.confirm`, of a quote for a request as well."""
-        return await self._confirming.confirm(payer=payer, quote=quote, key=key, by_pin=by_pin)
+        return await self._confirming.confirm(
+            payer=payer, quote=quote, key=key, by_pin=by_pin, told=told
+        )
 
     async def code_of_key(self, key: str) -> str | None:
         """The code of the payment that was confirmed under a key; None when none was."""

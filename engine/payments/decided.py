@@ -32,6 +32,14 @@ class Decided:
         )  # fmt: skip
         return [*_kept(rows), *await self._log.of(payment_id)]
 
+    async def quote_of(self, payment_id: PaymentId) -> str | None:
+        """The id of the price that a payment was taken on at; None for no payment of ours."""
+        terms = await self._pool.fetchval(
+            "select facts from journal where payment = $1 and tenant = $2 and version = 1",
+            payment_id, self._tenant,
+        )  # fmt: skip
+        return read_terms(terms).quote.quote_id if terms is not None else None
+
     async def since(self, moment: datetime, *, most: int = 1_000) -> list[Kept]:
         """Those of the oldest `most` steps of payments made since then, and as many of the log."""
         rows = await self._pool.fetch(

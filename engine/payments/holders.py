@@ -2,7 +2,7 @@
 
 A courtesy that may fail: what is late, refused or unclear is unknown, never an error, and it takes
 no more of an operator's connections and pace than a few questions do: payments need them. It keeps
-no answer, tells no name and logs no number.
+no answer and logs neither a name nor a number.
 """
 
 import asyncio
@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
-from engine.enquiries import Enquiries
+from engine.enquiries import Enquiries, Told
 from engine.msisdn import Msisdn
 from engine.ports import HolderPort, NamePort, OperatorPort
 
-Ask = Callable[[Msisdn], Coroutine[Any, Any, "WalletFound"]]
+A = TypeVar("A")
+Ask = Callable[[Msisdn], Coroutine[Any, Any, A]]
 
 HOLDER_SECONDS = 2.0
 """Nobody waits longer: all else that is known is worth an answer."""
@@ -46,7 +47,7 @@ class Holders:
         """Of the `operators` those are asked that can tell; `seconds` is how long one may take."""
         self._operators = operators
         self._seconds = seconds
-        self._enquiries: Enquiries[WalletFound] = Enquiries("wallet", monotonic)
+        self._enquiries: Enquiries[Any] = Enquiries("wallet", monotonic)
         self._turns = {name: asyncio.Semaphore(AT_ONCE) for name in operators}
 
     async def of(self, operator: str, msisdn: Msisdn) -> WalletFound:
@@ -55,16 +56,29 @@ class Holders:
         Changes nothing, so a repeat is safe; it costs the operator another question.
         """
         ask = _question(self._operators.get(operator))
+        return await self._told(operator, ask, msisdn) or WalletFound.UNKNOWN
+
+    async def name_of(self, operator: str, msisdn: Msisdn) -> str:
+        """Whose wallet it is in the operator's words, "" when it tells none within the deadline.
+
+        Personal, as `NamePort.name_of`. Raises nothing but a cancellation, as `of`.
+        """
+        port = self._operators.get(operator)
+        ask = port.name_of if isinstance(port, NamePort) else None
+        return await self._told(operator, ask, msisdn) or ""
+
+    async def _told(self, operator: str, ask: Ask[A] | None, msisdn: Msisdn) -> A | None:
+        """An answer within the deadline; None for none."""
         if ask is None or self._enquiries.rests(operator):
-            return WalletFound.UNKNOWN
+            return None
         left = await self._turn(operator)
         if left <= 0:
-            return WalletFound.UNKNOWN
-        told = await self._enquiries.ask(
+            return None
+        told: Told[A] | None = await self._enquiries.ask(
             operator, self._in_turn(operator, ask(msisdn)), left,
             is_late_counted=left > self._seconds / 2,  # else most of it went by in our own row
         )  # fmt: skip
-        return told.answer if told else WalletFound.UNKNOWN
+        return told.answer if told else None
 
     async def aclose(self) -> None:
         """Wait for questions that were answered as late, before the operators' ports close."""
@@ -84,16 +98,14 @@ class Holders:
             self._turns[operator].release()
         return left
 
-    async def _in_turn(
-        self, operator: str, question: Coroutine[Any, Any, WalletFound]
-    ) -> WalletFound:
+    async def _in_turn(self, operator: str, question: Coroutine[Any, Any, A]) -> A:
         try:
             return await question
         finally:
             self._turns[operator].release()
 
 
-def _question(port: OperatorPort | None) -> Ask | None:
+def _question(port: OperatorPort | None) -> Ask[WalletFound] | None:
     if isinstance(port, HolderPort):
         return partial(_is_active, port)
     return partial(_is_named, port) if isinstance(port, NamePort) else None

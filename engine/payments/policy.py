@@ -33,12 +33,15 @@ class Policy(Protocol):
         """What is known before a price is made. Raises CustomerMistake (one payment's limit)."""
         ...
 
-    async def clear(self, payer: Customer, quote: Quote) -> Clearance:
-        """May it be confirmed? Raises CustomerMistake (a limit) or NoWayNow (refused)."""
+    async def clear(self, payer: Customer, quote: Quote, told: str = "") -> Clearance:
+        """May it be confirmed? Raises CustomerMistake (a limit) or NoWayNow (refused).
+
+        `told` is the payee's name where their operator told one for this price.
+        """
         ...
 
     async def clear_again(self, payment: Payment) -> Decision | None:
-        """Before any payout: a decision to hold, if what was known at the confirm has changed.
+        """Before any payout: a decision to hold, if lists or names have changed since the confirm.
 
         A payment without a clearance in its terms is looked at whatever has changed.
         """

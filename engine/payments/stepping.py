@@ -112,7 +112,8 @@ class Stepper:
             if state in WAITS_FOR_PEOPLE:
                 decisions = facts.decisions if facts else ()
                 holding = [d.reason for d in decisions if d.outcome == HOLD]
-                why = "; ".join(holding or [d.reason for d in decisions[:1]])
+                told = "; ".join(holding or [d.reason for d in decisions[:1]])
+                why = "; ".join(dict.fromkeys(told.split("; ")))  # two may tell the same
                 await self.tell_people(after, state, why or state.name.lower())
         if after.state is not State.REFUND_DUE or await self.tell_of_debt(after):
             return

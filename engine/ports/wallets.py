@@ -17,9 +17,10 @@ class NamePort(Protocol):
     async def name_of(self, msisdn: Msisdn) -> str | None:
         """The holder's name as the operator writes it, printable and short; None: it knows none.
 
-        Personal: shown to the one who is about to pay, never logged or stored. Changes nothing, so
-        a repeat is safe. Raises `Throttled`, `Unreachable`, `OutcomeUnknown` or `Rejected`: nobody
-        told anything.
+        Personal: shown to the one who is about to pay and compared with the sanctions lists; never
+        logged, and kept, sealed, only where a payment is held by it. Letters may be hidden:
+        "J*** D**". Changes nothing, so a repeat is safe. Raises `Throttled`, `Unreachable`,
+        `OutcomeUnknown` or `Rejected`: nobody told anything.
         """
         ...
 

@@ -17,6 +17,7 @@ from engine.privacy.places import (
     counterparty_place,
     evidence_place,
     name_place,
+    names_place,
     number_place,
     pay_in_payer_place,
     pay_in_place_before,
@@ -134,11 +135,12 @@ def _money_request(aging: Aging) -> Changes:
 
 def _clearance(aging: Aging) -> Changes:
     payer, payee = aging.row["payer"], aging.row["payee"]
-    place = people_place(aging.row["quote"].hex)
+    quote_id = aging.row["quote"].hex
+    place, names = people_place(quote_id), aging.text("names_sealed", names_place(quote_id))
     if is_index(payer):
-        return aging.text("people_sealed", place)
+        return aging.text("people_sealed", place) | names
     people = aging.seals.seal(f"{payer} {payee}", place)
-    return aging.marked("payer") | aging.marked("payee") | {"people_sealed": people}
+    return aging.marked("payer") | aging.marked("payee") | {"people_sealed": people} | names
 
 
 def _answer(aging: Aging) -> Changes:
@@ -169,7 +171,8 @@ HOLDINGS = (
         "money_request", _ID, ("payer", "payer_sealed", "requester_msisdn"), _money_request
     ),
     Holding(
-        "clearance", (("quote", "uuid"),), ("payer", "payee", "people_sealed"), _clearance
+        "clearance", (("quote", "uuid"),), ("payer", "payee", "people_sealed", "names_sealed"),
+        _clearance,
     ),
     Holding(
         "evidence", (("attempt", "uuid"), ("hash", "uuid")), ("body",),

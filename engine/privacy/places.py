@@ -45,6 +45,11 @@ def people_place(quote_id: str) -> str:
     return f"clearance.people/{quote_id}"
 
 
+def names_place(quote_id: str) -> str:
+    """`clearance.names_sealed`: by which names somebody resembled an entry of a list."""
+    return f"clearance.names/{quote_id}"
+
+
 def terms_place(payment_id: str) -> str:
     """The two numbers within `journal.facts`."""
     return f"journal.facts/{payment_id}"

@@ -19,6 +19,9 @@ ANSWER_SECONDS = 0.25
 HOLDER_SEPTETS_MAX = 14
 """With a blank and a number behind it: the width of `payee_named` in `menus/texts/widths.yaml`."""
 
+TOLD_LENGTH_MAX = 100
+"""Of a longer name the rest is left away; nobody is called so."""
+
 _MARKS = " .'-"
 
 
@@ -34,8 +37,9 @@ class OperatorNames:
         self._enquiries: Enquiries[str | None] = Enquiries("name", monotonic)
 
     async def of(self, operator: str, msisdn: Msisdn, due: float) -> str:
-        """The holder as a screen can show it, or "" when nobody tells in time. Raises nothing.
+        """The holder in the operator's words on one line, or "" when nobody tells in time.
 
+        `shown_holder` is what a screen may show of it. Raises nothing.
         `due` is the reading of the monotonic clock by which the caller must have answered itself.
         Changes nothing, so a repeat is safe; it costs the operator another question.
         """
@@ -44,7 +48,8 @@ class OperatorNames:
         if port is None or seconds <= 0 or self._enquiries.rests(operator):
             return ""
         told = await self._enquiries.ask(operator, port.name_of(msisdn), seconds)
-        return shown_holder(told.answer or "") if told else ""
+        name = (told.answer or "") if told else ""
+        return " ".join(name.split())[:TOLD_LENGTH_MAX]
 
     async def aclose(self) -> None:
         """Wait for questions that were answered as late, before the operators' ports close."""

@@ -91,10 +91,11 @@ class Payments(Protocol):
         ...
 
     async def confirm(
-        self, *, payer: Customer, quote: Quote, key: str, by_pin: bool = False
+        self, *, payer: Customer, quote: Quote, key: str, by_pin: bool = False, told: str = ""
     ) -> Confirmed:
         """Take a payment on, once per key; the same key answers the same payment.
 
+        `told` is what the payee's operator named them with this price, whole; "" for nothing.
         `by_pin`: our PIN was typed for it. Without, `session.dial_instead` is said where nobody
         else asks the payer.
         A key that was confirmed before is answered before the quote's expiry is looked at.
@@ -187,7 +188,9 @@ class Names(Protocol):
     """What the verbs ask of operators, and only for courtesy."""
 
     async def of(self, operator: str, msisdn: Msisdn, due: float) -> str:
-        """Whose wallet it is, "" when nobody tells by `due` (monotonic seconds). Raises nothing."""
+        """Whose wallet it is, in the operator's own words, "" when nobody tells by `due` (monotonic
+        seconds). No screen shows it but as `engine.session.names.shown_holder`. Raises nothing.
+        """
         ...
 
 

@@ -137,6 +137,7 @@ class Session(msgspec.Struct, array_like=True):
     earlier: list[int] = []  # messages before the last one, where they are named and not counted
     unseen_since: int = 0  # epoch seconds: the session before may have paid since, and nobody knew
     unseen: list[str] = []  # the keys of what they may pay yet: `price_key` of those sessions
+    told: list[Holder] = []  # of `holders`, with the whole name: those that a screen shows cut
 
     @property
     def customer(self) -> Customer:
@@ -177,7 +178,7 @@ class Session(msgspec.Struct, array_like=True):
             self.quote = None
         self.summary, self.limits, self.asked = None, None, None
         self.history, self.items, self.listed = [], [], None
-        self.holders, self.chosen = [], None
+        self.holders, self.told, self.chosen = [], [], None
 
     @property
     def is_unread(self) -> bool:
@@ -204,9 +205,15 @@ class Session(msgspec.Struct, array_like=True):
         return [*self.unseen, *([self.price_key] if is_own else [])][-UNSEEN_MAX:]
 
     def holder_of(self, msisdn: Msisdn, operator: str) -> str:
-        """The name that an operator told for a number, or ""."""
+        """The name that an operator told for a number, as a screen shows it, or ""."""
         wallet = (msisdn, operator)
         return next((h.name for h in self.holders if (h.msisdn, h.operator) == wallet), "")
+
+    def told_of(self, msisdn: Msisdn, operator: str) -> str:
+        """The same in the operator's own words: for compliance, not for a screen."""
+        wallet = (msisdn, operator)
+        whole = (h.name for h in self.told if (h.msisdn, h.operator) == wallet)
+        return next(whole, self.holder_of(msisdn, operator))
 
     def wallet_chosen(self, msisdn: Msisdn) -> str | None:
         """Whose the wallet of a number is by the caller's own word, if they said so."""

@@ -55,6 +55,7 @@ clearance = Table(
     Column("decision", Text),
     Column("people_sealed", Text),
     Column("decided_ms", BigInteger),
+    Column("names_sealed", Text),
     PrimaryKeyConstraint("tenant", "quote"),
     Index("clearance_payer", "tenant", "payer", "at_ms"),
     Index("clearance_payee", "tenant", "payee", "at_ms"),

@@ -100,13 +100,13 @@ class Watching(Counting):
         self._history = history
         self._clock = clock
 
-    async def clear(self, payer: Customer, quote: Quote) -> Clearance:
+    async def clear(self, payer: Customer, quote: Quote, told: str = "") -> Clearance:
         asked = Question(
             quote.quote_id, self._clock.now(), Msisdn(quote.payer), Msisdn(quote.payee),
             quote.amount, quote.receives,
         )  # fmt: skip
         await self._history.look(asked, near_minor=NEAR_MINOR, watched=True)
-        return await super().clear(payer, quote)
+        return await super().clear(payer, quote, told)
 
 
 class Reported(Lives):

@@ -32,10 +32,10 @@ class Office:
         self.lists = ListStore(world.pool, 1, smaller_percent_min=80)
         self.screener = Screener(self.lists, policy.screening, world.clock)
         self.history = HistoryStore(world.pool, 1)
-        compliance = Compliance(
+        self.compliance = Compliance(
             policy=policy, screener=self.screener, history=self.history, profiles=self.profiles
         )
-        self.clearing = Clearing(compliance, world.clock, sims)
+        self.clearing = Clearing(self.compliance, world.clock, sims=sims)
 
     async def load(self) -> None:
         await self.lists.load(sdn(), int(self.world.clock.epoch() * 1000))

@@ -11,8 +11,8 @@ from channels.office import Office
 from engine.clients.clients import ClientId
 from engine.clients.quote_store import QuoteStore
 from engine.clock import Ids
-from engine.compliance.clearance import Action, Clearance
-from engine.compliance.history import HistoryStore, Question
+from engine.compliance.clearance import STAFF, Action, Clearance
+from engine.compliance.history import HistoryStore, Named, Question
 from engine.compliance.profiles import Profiles
 from engine.customers.pins import PinKeys
 from engine.customers.store import Customers
@@ -64,7 +64,8 @@ class House:
 
 SEALED = {
     "client_quote.quote", "client_request.answer",
-    "clearance.payee", "clearance.payer", "customer.msisdn", "customer.name", "evidence.body",
+    "clearance.names_sealed", "clearance.payee", "clearance.payer",
+    "customer.msisdn", "customer.name", "evidence.body",
     "journal.facts", "money_request.payer", "money_request.requester_msisdn", "outbox.payload",
     "pay_in.payer", "pay_in.reference", "ported_number.msisdn", "proposal.body", "recipient.msisdn",
     "recipient.name", "sms_opt_out.msisdn", "statement_line.counterparty",
@@ -75,6 +76,7 @@ ASKED = Request(CLIENT, "r1", b"h" * 32)
 ANSWERED = f'{{"payee":"{CARL}"}}'.encode()
 BOTH: tuple[Any, Any] = ("amina", "brian")
 HELD = Clearance(Action.HOLD, Decision(DecisionKind.COMPLIANCE, "hold", "why", {}), None, ("why",))
+NAMED = Named("payer", STAFF, "Amina Wanjiru")
 
 
 @asynccontextmanager
@@ -124,7 +126,7 @@ async def live_a_while(house: House) -> None:
         "scripted", "m1", FRIEND, f"You have asked for {FRIEND}"
     )
     await HistoryStore(house.pool, 1).look(question(), near_minor=10**9, watched=True)
-    await HistoryStore(house.pool, 1).keep(question(), HELD)
+    await HistoryStore(house.pool, 1).keep(question(), HELD, [NAMED])
     await TrafficLog(house.pool, 1, clock, ids).keep(said(await attempt_of(house, paid)))
     await StatementStore(house.pool, 1).keep(
         File(

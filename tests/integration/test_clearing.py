@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from engine.clock import CustomerId
 from engine.customers.customers import Customer
 from engine.money import CURRENCIES
 from engine.msisdn import Msisdn
+from engine.payments.clearing import Clearing
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.ports import Finding, Outcome
@@ -74,6 +76,85 @@ async def test_an_innocent_name_is_not_held_by_a_new_list(office: Office) -> Non
     payment = await world.payment(await world.confirm())
     await office.load()
     assert await office.clearing.clear_again(payment) is None
+
+
+async def test_a_name_that_an_operator_told_is_collected_and_then_waits(office: Office) -> None:
+    await office.load()
+    world = office.world
+    world.policy.clearance = await office.clearing.clear(CUSTOMER, await world.quote(), LISTED)
+    payment_id = await world.confirm()
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    assert await world.state(payment_id) is State.ON_HOLD
+
+
+async def test_a_name_taken_down_between_confirm_and_payout_is_compared(office: Office) -> None:
+    await office.load()
+    await office.register("Sarah Nakato")
+    world = office.world
+    world.policy.asks = office.clearing.clear_again
+    world.policy.clearance = await office.clearing.clear(CUSTOMER, await world.quote())
+    payment_id = await world.confirm()
+    await world.dispatched()
+    await office.profiles.describe(PAYEE, name=LISTED)
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    assert await world.state(payment_id) is State.ON_HOLD
+    await world.dispatched()
+    assert world.mtn.orders == []
+
+
+async def test_a_name_taken_down_while_it_is_queued_is_compared_before_it_leaves(
+    office: Office,
+) -> None:
+    await office.load()
+    await office.register("Sarah Nakato")
+    world = office.world
+    world.policy.closed = {"mtn_ug"}
+    payment_id = await office.collected()
+    assert await world.state(payment_id) is State.PAYOUT_QUEUED
+    await office.profiles.describe(PAYEE, name=LISTED)
+    assert await office.leave_queue(payment_id) is State.ON_HOLD
+
+
+async def test_a_name_corrected_after_a_release_holds_again_only_for_somebody_new(
+    office: Office,
+) -> None:
+    await office.load()
+    await office.register(LISTED)
+    world = office.world
+    payment_id = await office.collected()
+    world.policy.closed = {"mtn_ug"}
+    assert await world.rulings.release(payment_id, BY_TWO)
+    await office.profiles.describe(PAYEE, name="Mohammed Kassem Al-Zubaidi")
+    await world.rulings.order_payout(await world.payment(payment_id))
+    assert await world.state(payment_id) is State.PAYOUT_QUEUED
+    await office.profiles.describe(PAYEE, name="Ana Ficticia García Morales")
+    assert await office.leave_queue(payment_id) is State.ON_HOLD
+
+
+async def test_the_wallets_operator_is_asked_for_the_name_once_the_lists_have_changed(
+    office: Office,
+) -> None:
+    world, asked = office.world, list[tuple[str, Msisdn]]()
+
+    async def name_of(operator: str, msisdn: Msisdn) -> str:
+        asked.append((operator, msisdn))
+        return LISTED
+
+    office.clearing = Clearing(office.compliance, world.clock, name_of)
+    world.policy.asks = office.clearing.clear_again
+    world.policy.clearance = await office.clearing.clear(CUSTOMER, await world.quote(), LISTED)
+    payment_id = await world.confirm()
+    await office.load()
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    assert await world.state(payment_id) is State.ON_HOLD
+    assert asked == [("mtn_ug", PAYEE)]
+    payment = await world.payment(payment_id)
+    quote = msgspec.structs.replace(payment.quote, ways=("mtn_ug", "other_ug"))
+    facts = msgspec.structs.replace(payment.facts, quote=quote)
+    elsewhere = msgspec.structs.replace(payment, facts=facts, way=1)
+    assert elsewhere.payout_operator == "other_ug"
+    assert await office.clearing.clear_again(elsewhere) is not None
+    assert asked == [("mtn_ug", PAYEE)] * 2
 
 
 async def test_what_people_released_waits_in_the_queue_without_being_held_for_it_again(

@@ -9,13 +9,15 @@ import pytest
 
 from channels.commands.decisions import add_arguments, show_decisions
 from engine.clock import AttemptId, Clock, CustomerId, Ids, PaymentId
-from engine.compliance.clearance import Resemblance, Seen, Thresholds, clear
+from engine.compliance.clearance import OPERATOR, STAFF, Resemblance, Seen, Thresholds, clear
+from engine.compliance.history import HistoryStore, Named, Question
 from engine.compliance.lists.listed import Source
 from engine.compliance.lists.store import ListStore
 from engine.compliance.matching import BirthSays, Match
 from engine.compliance.risk import Hit
 from engine.decision_log import DecisionLog
 from engine.decisions import Decision, Kind
+from engine.msisdn import Msisdn
 from engine.payments.facts import Ending, Facts, write
 from engine.payments.lifecycle import State
 from engine.payments.payment import code_of
@@ -105,6 +107,29 @@ async def test_who_decides_about_a_hold_reads_whom_somebody_resembles_and_why_th
     assert "  ofac_sdn:90001 is " in told
     assert "the name that resembles is Mohammed Kassem AL-ZUBAIDI" in told
     assert "  many_in_an_hour: several payments within an hour" in told
+
+
+async def test_who_decides_about_a_hold_reads_by_which_name_and_whose_word_it_is(
+    kept: Kept,
+) -> None:
+    seen = Seen(
+        Thresholds(80, 95, 50, 100), lists={"ofac_sdn": 1}, collected=False, named=("payer",),
+        resemblances=(Resemblance("payee", LIKENESS, OPERATOR),), told=("payee",),
+    )  # fmt: skip
+    terms = quote()
+    question = Question(
+        terms.quote_id, Clock().now(), Msisdn(terms.payer), Msisdn(terms.payee), terms.amount,
+        terms.receives,
+    )  # fmt: skip
+    assert await kept.run("--payment", code_of(kept.payment_id))
+    assert not any("is named" in line for line in kept.said)
+    named = [Named("payer", STAFF, "Amina Wanjiru"), Named("payee", OPERATOR, "M Kassem Zubaidi")]
+    await HistoryStore(kept.pool, 1).keep(question, clear(seen, None), named)
+    assert await kept.run("--payment", code_of(kept.payment_id))
+    assert "payer is named Amina Wanjiru by staff" in kept.said
+    assert "payee is named M Kassem Zubaidi by the wallet's operator" in kept.said
+    assert await kept.run("--payment", code_of(kept.payment_id), "--replay")
+    assert not any("is named" in line for line in kept.said)
 
 
 async def test_an_entry_that_is_listed_no_more_is_told_by_its_number_alone(kept: Kept) -> None:

@@ -86,6 +86,7 @@ class Rooms:
     left: tuple[int, int, int] = (7_000_000, 5_000_000, 9_000_000)  # at once, a day, a month
     quote_id: str = "9" * 32
     holder: str = ""
+    told: list[str] = field(default_factory=list)  # with each confirm, of the payee
     commit_seconds: float = 0.0
     confirming: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: int = 0
@@ -119,7 +120,10 @@ class Rooms:
         if operator in self.unprompted:
             raise NoWayNow("session.dial_instead")
 
-    async def confirm(self, *, payer: Customer, quote: Quote, key: str) -> Confirmed:
+    async def confirm(
+        self, *, payer: Customer, quote: Quote, key: str, told: str = ""
+    ) -> Confirmed:
+        self.told.append(told)
         if self.refusal is not None:
             raise self.refusal
         if key not in self.keys:
@@ -274,6 +278,32 @@ async def test_a_price_says_whose_wallet_it_is_where_its_operator_tells(house: H
     assert 100.0 + NAME_SECONDS < due < 100.0 + 2 * NAME_SECONDS  # it has all of its own time
     house.rooms.holder = ""
     assert (await house.say("SEND 600 +256772000002") or "").startswith("+256772000002 gets UGX")
+
+
+async def test_a_yes_hears_the_whole_name_that_came_with_its_price_and_no_other(
+    house: House, redis: Any
+) -> None:
+    house.rooms.holder = "Nakato Prossy Mary"
+    await house.say("SEND 500 +256772000002")
+    (key,) = await redis.execute("KEYS", "capp:sms:*:told:*")
+    assert 0 < await redis.execute("TTL", key) <= 120  # as long as somebody may agree to it
+    await house.say("YES")
+    house.rooms.quote_id, house.rooms.holder = "8" * 32, ""
+    await pass_time(house, redis, ECHO_SECONDS + 1)
+    await house.say("SEND 600 +256772000002")
+    await house.say("YES")
+    assert house.rooms.told == ["Nakato Prossy Mary", ""]
+    assert "Mary" not in await house.stored()
+
+
+async def test_a_name_that_somebody_changed_in_redis_is_none(house: House, redis: Any) -> None:
+    house.rooms.holder = "Nakato Prossy Mary"
+    await house.say("SEND 500 +256772000002")
+    (key,) = await redis.execute("KEYS", "capp:sms:*:told:*")
+    kept = await redis.execute("GET", key)
+    await redis.execute("SET", key, kept.replace(b"Mary", b"Anne"), "EX", 90)
+    await house.say("YES")
+    assert house.rooms.told == [""]
 
 
 async def test_a_price_that_somebody_changed_in_redis_is_none(house: House, redis: Any) -> None:

@@ -2,19 +2,29 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from channels.app import build_site
 from channels.cli import main
+from channels.settings import Settings
+from channels.wiring import open_engine
+from channels.worker import run_worker
+from engine.compliance.history import Question
 from engine.compliance.lists.listed import ListFile, Source
 from engine.compliance.lists.store import ListStore
 from engine.compliance.policy import read_policy
 from engine.compliance.screening import Screener
 from engine.errors import Unreadable
-from tests.integration.world import ENVIRONMENT
+from engine.money import Money
+from engine.msisdn import Msisdn
+from tests.integration.test_sealing import OUTSIDE
+from tests.integration.world import ENVIRONMENT, settings_for
 from tests.unit.compliance.lists_of_nobody import SDN, UN, sdn, un
 from tests.unit.session.rooms import FakeClock
 from tests.until import until
@@ -137,16 +147,64 @@ async def test_a_missing_or_old_list_raises_an_alarm_once(
 ) -> None:
     screener = Screener(lists(pool), SCORING, clock)
     with caplog.at_level(logging.ERROR):
+        await screener.refresh()
+        assert caplog.records == []  # nobody rests on it yet: a command about something else
         for _ in range(3):
+            screener.need()
             await screener.refresh()
+        await lists(pool).load(un(), int(clock.epoch() * 1000))
+        await screener.refresh()
+        assert screener.alarms() == []
+        clock.seconds += (SCORING.list_stale_days * 24 + 1) * 3600
+        await screener.refresh()
     assert [record.message for record in caplog.records] == [
-        "no sanctions list is loaded: nobody is screened"
+        "no sanctions list is loaded: nobody is screened",
+        "sanctions list un is older than 7 days",
     ]
-    await lists(pool).load(un(), int(clock.epoch() * 1000))
-    await screener.refresh()
-    assert screener.alarms() == []
-    clock.seconds += (SCORING.list_stale_days * 24 + 1) * 3600
     assert screener.alarms() == ["sanctions list un is older than 7 days"]
+
+
+async def test_who_is_asked_about_rests_on_the_lists_and_an_open_engine_alone_does_not(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_engine(settings_for(database_url, **OUTSIDE)) as engine:
+        assert "no sanctions list" not in caplog.text
+        payer, payee = Msisdn("+254712000001"), Msisdn("+256772000002")
+        asked = Question(
+            engine.ids.hex(), engine.clock.now(), payer, payee, Money(100, "KES"), Money(1, "UGX")
+        )
+        for _ in range(2):
+            await engine.compliance.recheck(None, asked)
+    assert caplog.text.count("no sanctions list is loaded: nobody is screened") == 1
+
+
+@asynccontextmanager
+async def working(settings: Settings) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    worker = asyncio.create_task(run_worker(settings, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await worker
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[None]:
+    async with build_site(settings).open():
+        yield
+
+
+@pytest.mark.parametrize("process", [working, serving])
+async def test_who_serves_says_at_its_start_that_nobody_is_screened(
+    database_url: str,
+    redis_url: str,
+    caplog: pytest.LogCaptureFixture,
+    process: Callable[[Settings], AbstractAsyncContextManager[None]],
+) -> None:
+    settings = settings_for(database_url, REDIS_URL=redis_url, **OUTSIDE)
+    async with process(settings):
+        await until(lambda: "no sanctions list is loaded: nobody is screened" in caplog.text)
 
 
 async def test_without_a_list_that_is_required_nobody_pays_and_it_is_said_so(

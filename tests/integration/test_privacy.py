@@ -33,6 +33,7 @@ from tests.integration.privacy_room import (
     CLIENT,
     FRIEND,
     KEYS,
+    NAMED,
     PEOPLE,
     QUIET,
     SEALED,
@@ -127,6 +128,7 @@ async def test_what_was_sealed_is_read_where_it_is_needed(house: House) -> None:
         datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC)
     )
     assert (flagged.question.payer, flagged.question.payee) == (AMINA.msisdn, CARL)
+    assert await HistoryStore(house.pool, 1).names_of(question().quote_id) == [NAMED]
     dossier = await HistoryStore(house.pool, 1).look(question(), near_minor=1, watched=True)
     assert dossier.payer is not None and dossier.payer.name == "Amina Wanjiru"
     [pay_in] = await house.till.room.store.listed(list(Stage), 10)

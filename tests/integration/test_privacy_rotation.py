@@ -13,6 +13,7 @@ import pytest
 from channels.commands.data import run_data
 from channels.privacy import give_keys
 from engine.clock import Clock, Ids
+from engine.compliance.history import HistoryStore
 from engine.customers.pins import PinKeys
 from engine.customers.store import Customers
 from engine.database import Pool, open_pool
@@ -29,12 +30,14 @@ from tests.integration.privacy_room import (
     ANSWERED,
     ASKED,
     KEYS,
+    NAMED,
     NUMBERS,
     PEOPLE,
     columns_with,
     live_a_while,
     once_of,
     open_house,
+    question,
     sealed_until_killed,
 )
 from tests.integration.world import settings_for
@@ -247,7 +250,8 @@ async def test_no_value_but_the_journals_stays_under_the_old_key(database_url: s
         assert await Resealing(house.pool, 1, ring).seal(lambda _: None)
         found = await versions_of(house.pool)
         assert set().union(*found.values()) == {"2"}
-        assert found["client_request.answer"] == {"2"}
+        assert found["client_request.answer"] == found["clearance.names_sealed"] == {"2"}
+        assert await HistoryStore(house.pool, 1).names_of(question().quote_id) == [NAMED]
         assert await once_of(house).take(ASKED) == Answered(201, ANSWERED)
 
 

@@ -20,6 +20,7 @@ from engine.msisdn import Msisdn
 from engine.payments.decided import Decided
 from engine.payments.lifecycle import State
 from engine.payments.sims import KEPT_SECONDS, Sims
+from engine.payments.unseen import Unseen
 from tests.integration.clearing_room import BY_TWO, LISTED, POLICY, Office
 from tests.integration.world import CUSTOMER, World, open_world
 from tests.unit.compliance.lists_of_nobody import un
@@ -131,6 +132,19 @@ async def test_another_change_after_that_holds_it_again(desk: Desk) -> None:
     assert await desk.world.rulings.release(payment_id, BY_TWO)
     desk.change_sim()
     assert await desk.office.leave_queue(payment_id) is State.ON_HOLD
+
+
+async def test_a_change_while_it_is_held_is_shown_before_anybody_releases_it(desk: Desk) -> None:
+    log = DecisionLog(desk.world.pool, 1, Ids(desk.world.clock))
+    unseen = Unseen(desk.world.policy, Decided(desk.world.pool, 1, log), log)
+    desk.change_sim(hours=2)
+    payment_id = await desk.queued()
+    held = await desk.world.payment(payment_id)
+    assert await unseen.of(held) == ""
+    desk.change_sim()
+    assert "SIM was changed 0 hours before" in await unseen.of(held)
+    assert "SIM was changed 0 hours before" in " ".join(await desk.decisions(payment_id))
+    assert await unseen.of(held) == ""  # by now it was
 
 
 async def test_a_list_that_changes_after_a_release_does_not_hold_for_the_sim_again(

@@ -6,7 +6,7 @@ import pytest
 
 from engine.clock import Clock
 from providers.africastalking import AfricasTalkingSms, AfricasTalkingUssd
-from providers.environment import MissingSettings
+from providers.environment import MissingSettings, SenselessSettings
 from providers.mpesa import Mpesa
 from providers.mtn_momo import MtnMomo
 from providers.nalo import NaloUssd
@@ -101,6 +101,28 @@ def test_ussd_gateways_are_built_each_once_in_the_order_asked_for() -> None:
     built = build_ussd(["nalo", "africastalking", "nalo"], shortcodes=["*384*96#"])
     assert [type(gateway) for gateway in built] == [NaloUssd, AfricasTalkingUssd]
     assert [gateway.name for gateway in build_ussd(USSD, shortcodes=[])] == list(USSD)
+
+
+@pytest.mark.parametrize("code", ["12", "38496", "384*96", "*384*96", "384*96#"])
+def test_a_shortcode_without_star_and_hash_is_ours_only_where_it_is_found_in_what_is_dialled(
+    code: str,
+) -> None:
+    with pytest.raises(SenselessSettings, match=r"CAPP_SHORTCODES: nobody dials '.*'; write \*384"):
+        build_ussd(["africastalking", "hubtel", "mtn_ussd"], shortcodes=["*384*96#", code])
+    for name in ("nalo", "arkesel"):
+        assert len(build_ussd([name, "africastalking"], shortcodes=[code])) == 2
+
+
+@pytest.mark.parametrize("code", ["384-96", "*384 96#", "USSD", "*#", "#", "*" + "1" * 31 + "#"])
+def test_a_shortcode_that_no_gateway_ever_tells_is_refused(code: str) -> None:
+    with pytest.raises(SenselessSettings, match="CAPP_SHORTCODES: nobody dials"):
+        build_ussd(USSD, shortcodes=[code])
+
+
+@pytest.mark.parametrize("code", ["*384*96#", "*713#", "#123#", "*#06#", "**21*4#", "*1*2*3*4*5#"])
+def test_a_shortcode_as_a_phone_dials_it_is_refused_by_no_gateway(code: str) -> None:
+    for name in USSD:
+        assert build_ussd([name], shortcodes=[code])
 
 
 def test_gateway_nobody_knows_is_refused() -> None:

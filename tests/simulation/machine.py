@@ -127,7 +127,7 @@ class WorldPolicy:
         self._world = world
         self._clock = clock
 
-    async def clear(self, payer: Customer, quote: Quote) -> Clearance:
+    async def clear(self, payer: Customer, quote: Quote, told: str = "") -> Clearance:
         limit = self._world.day_limit_minor
         if limit is None:
             return Clearance()

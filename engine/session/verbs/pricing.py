@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from engine.money import Money
+from engine.session.names import shown_holder
 from engine.session.press import Press
 from engine.session.rooms import Names, Payments
 from engine.session.session import Holder, Session
@@ -64,5 +65,8 @@ class Prices:
         if len(holders) >= HOLDERS_MAX or any((h.msisdn, h.operator) == wallet for h in holders):
             return
         payee, operator = wallet
-        name = await self._names.of(operator, payee, press.due)
-        session.holders = [*holders, Holder(payee, name, operator)]
+        told = await self._names.of(operator, payee, press.due)
+        shown = shown_holder(told)
+        session.holders = [*holders, Holder(payee, shown, operator)]
+        if told != shown:
+            session.told = [*session.told, Holder(payee, told, operator)]

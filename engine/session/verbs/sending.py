@@ -145,8 +145,9 @@ class Sending:
         if session.unseen_since and not session.quote.request:
             await self._refuse_what_was_unseen(session, key)
         confirmed = await self._payments.confirm(
-            payer=session.customer, quote=session.quote, key=key, by_pin=by_pin
-        )
+            payer=session.customer, quote=session.quote, key=key, by_pin=by_pin,
+            told=session.told_of(session.quote.payee, session.quote.payee_operator),
+        )  # fmt: skip
         session.code, session.request = confirmed.code, None
         session.unseen_since, session.unseen = 0, []
         return confirmed

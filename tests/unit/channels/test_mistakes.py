@@ -168,6 +168,11 @@ def test_the_web_process_is_not_started_for_a_company_nobody_knows(run: Run, var
     assert said.count("\n") == 1
 
 
+def test_the_web_process_is_not_started_under_a_code_that_nobody_dials(run: Run) -> None:
+    said = run("serve", CAPP_SHORTCODES="*384*96#,12")
+    assert said == "capp: CAPP_SHORTCODES: nobody dials '12'; write *384*96#\n"
+
+
 @pytest.mark.parametrize("command", ["serve", "worker"])
 @pytest.mark.parametrize(
     ("name", "value"),

@@ -2,6 +2,8 @@ import msgspec
 import pytest
 
 from engine.compliance.clearance import (
+    OPERATOR,
+    STAFF,
     Action,
     Resemblance,
     Seen,
@@ -17,6 +19,7 @@ from engine.compliance.lists.listed import Source
 from engine.compliance.matching import BirthSays, Match
 from engine.compliance.risk import Hit
 from engine.decisions import Decision, Kind
+from engine.payments.replays import differing
 
 THRESHOLDS = Thresholds(name_hold=90, name_refuse=97, points_hold=60, points_refuse=120)
 
@@ -64,11 +67,74 @@ def test_a_stored_decision_is_made_again_the_same(what: Seen) -> None:
     assert msgspec.json.encode(replay(stored)) == msgspec.json.encode(decision)
 
 
+def found(
+    entry_id: str, score: int = 95, *, who: str = "payer", named_by: str = STAFF
+) -> Resemblance:
+    return Resemblance(who, Match(Source.UN, entry_id, 0, score, BirthSays.NOTHING), named_by)
+
+
+@pytest.mark.parametrize(
+    ("known", "now", "action"),
+    [
+        ([found("1")], [found("1")], Action.ALLOW),
+        ([found("1")], [found("1", 91), found("1", 93, named_by=OPERATOR)], Action.ALLOW),
+        ([found("1")], [found("1"), found("2")], Action.HOLD),
+        ([found("1")], [found("1", who="payee")], Action.HOLD),
+        ([found("1", 89)], [found("1", 90)], Action.HOLD),  # it was not decided on before
+        ([found("1", 95)], [found("1", 100)], Action.HOLD),  # the birth agrees by now
+        ([found("1", 100), found("1", 95)], [found("1", 100)], Action.ALLOW),
+        ([], [found("1")], Action.HOLD),
+        ([found("1")], [], Action.ALLOW),
+    ],
+)
+def test_what_was_decided_on_before_is_no_news(
+    known: list[Resemblance], now: list[Resemblance], action: Action
+) -> None:
+    again = msgspec.structs.replace(
+        seen(collected=True), known=tuple(known), resemblances=tuple(now)
+    )
+    decision = clear(again, None).decision
+    assert decision.outcome == action.name.lower()
+    stored = msgspec.json.decode(msgspec.json.encode(decision), type=Decision)
+    assert seen_in(stored) == again
+    assert msgspec.json.encode(replay(stored)) == msgspec.json.encode(decision)
+
+
+def test_what_was_decided_on_travels_on_and_grows() -> None:
+    first = msgspec.structs.replace(
+        seen(), resemblances=(found("1"), found("2", 85), found("3", who="payee"))
+    )
+    assert {(r.who, r.match.entry_id) for r in first.decided_on} == {("payer", "1"), ("payee", "3")}
+    second = msgspec.structs.replace(
+        seen(), known=first.decided_on, resemblances=(found("4"), found("1", 99))
+    )
+    assert {(r.match.entry_id, r.match.score) for r in second.decided_on} == {
+        ("1", 99), ("3", 95), ("4", 95),
+    }  # fmt: skip
+
+
+def test_a_decision_of_before_names_were_told_is_made_again_to_the_byte() -> None:
+    match = {"source": "un", "entry_id": "80001", "name_number": 2, "score": 93, "birth": "nothing"}
+    inputs = {
+        "thresholds": msgspec.to_builtins(THRESHOLDS), "lists": {"un": 3}, "collected": False,
+        "named": ["payer"], "resemblances": [{"who": "payer", "match": match}], "hits": [],
+        "signals": None, "tier": 1, "amount_minor": 100, "currency": "KES",
+    }  # fmt: skip
+    reason = "payer resembles un:80001 name 2 with 93 of 100, birth nothing"
+    kept = Decision(Kind.COMPLIANCE, "hold", reason, inputs)
+    assert differing([kept]) == []
+
+
 def test_what_was_not_compared_is_said() -> None:
     nobody = Seen(THRESHOLDS, {}, collected=False, named=())
     assert clear(nobody, None).reasons == ("no list loaded",)
     nameless = msgspec.structs.replace(nobody, lists={"un": 1})
     assert clear(nameless, None).reasons == ("no name known",)
+    assert clear(msgspec.structs.replace(nameless, told=("payee",)), None).reasons == ()
+    hidden = msgspec.structs.replace(nameless, masked=("payee",))
+    assert clear(hidden, None).reasons == (
+        "payee: the operator hides letters of the name", "no name known",
+    )  # fmt: skip
 
 
 RECENT = SimSeen("mpesa_ke", is_told=True, changed_ms=1, hours=71)
@@ -111,6 +177,8 @@ def test_a_decision_about_a_sim_is_made_again_the_same_and_older_ones_know_of_no
     decision = clear(sim_seen(RECENT), None).decision
     stored = msgspec.json.decode(msgspec.json.encode(decision), type=Decision)
     assert replay(stored) == decision
-    older = msgspec.to_builtins(seen(93))
-    del older["sim"], older["thresholds"]["sim_hours"], older["thresholds"]["sim_unknown_holds"]
-    assert msgspec.convert(older, Seen) == seen(93)
+    older = clear(seen(93), None).decision  # as it was written before anybody told of SIMs
+    assert "sim" not in older.inputs
+    assert older.inputs["thresholds"] == {
+        "name_hold": 90, "name_refuse": 97, "points_hold": 60, "points_refuse": 120
+    }  # fmt: skip

@@ -3,7 +3,7 @@ from datetime import date
 import pytest
 
 from engine.compliance.lists.listed import Listed, Name, Source, Subject, born_in
-from engine.compliance.matching import BirthSays, NameIndex
+from engine.compliance.matching import BirthSays, NameIndex, is_same_name
 from engine.compliance.policy import read_policy
 from tests.unit.compliance.lists_of_nobody import found, index
 
@@ -179,3 +179,23 @@ def test_kindred_words_are_paired_for_the_best_of_the_whole(written: str) -> Non
     entry = Listed("1", Subject.INDIVIDUAL, (Name("Mohamad Mahmud"),))
     (match,) = NameIndex([(Source.UN, entry)], SCORING).matches(written)
     assert match.score == 91
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Mohamed Kasem", "KASSEM Mohammed", True),
+        ("Amina Wanjiru", "Amina  WANJIRU", True),
+        ("Владимир Петров", "Vladimir Petrov", True),
+        ("Abu Bakr Salim", "Abubakr Salim", True),
+        ("Amina Wanjiru", "Amina Otieno", False),
+        ("Amina Wanjiru", "A. Wanjiru", False),
+        ("Amina Wanjiru", "", False),
+        ("", "", False),
+    ],
+)
+def test_two_names_may_be_one_persons_by_the_measure_that_holds(
+    one: str, other: str, same: bool
+) -> None:
+    assert is_same_name(one, other, SCORING) is same
+    assert is_same_name(other, one, SCORING) is same

@@ -1,6 +1,6 @@
 import pytest
 
-from engine.compliance.names import ALIKE, blocks, fold, is_bare, likeness, skeleton
+from engine.compliance.names import ALIKE, blocks, fold, is_bare, likeness, skeleton, unmasked
 
 
 def words_of(name: str) -> tuple[str, ...]:
@@ -102,3 +102,20 @@ def test_a_misspelt_word_shares_a_block_with_the_right_one() -> None:
     assert skeleton("mohammed") == "mhmd"
     for misspelt in ("mohamned", "mohamed", "mohammd", "mohamedd"):
         assert set(blocks(misspelt)) & set(blocks("mohammed"))
+
+
+@pytest.mark.parametrize(
+    ("told", "whole"),
+    [
+        ("Okello James", "Okello James"), ("J. Okello", "J. Okello"), ("", ""),
+        ("ኦኬሎ ጀምስ", "ኦኬሎ ጀምስ"), ("Axxo Jaxx", "Axxo Jaxx"), ("N'Golo-Kanté", "N'Golo-Kanté"),
+        ("J*** D**", None), ("MOHAMED K****", None), ("Mohamed el K****", None), ("****", None),
+        ("MOHXXXX KASXXXX", None), ("moh... kas…", None), ("Моха●●● Касем", None),
+        ("J--- Doe", None), ("Jos？ Do？", None),
+        ("Mohamed Kasem Z******", "Mohamed Kasem"), ("M***** Kasem Zubaidi", "Kasem Zubaidi"),
+    ],
+)  # fmt: skip
+def test_of_a_name_with_hidden_letters_two_whole_words_are_compared_or_nothing(
+    told: str, whole: str | None
+) -> None:
+    assert unmasked(told) == whole

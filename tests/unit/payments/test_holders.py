@@ -64,6 +64,22 @@ async def test_what_an_operator_says_is_told_and_what_it_does_not_say_is_unknown
     assert await holders(port).of("mtn_ug", PAYEE) is found
 
 
+@pytest.mark.parametrize(
+    ("port", "name"),
+    [
+        (Named("Amina Wanjiru"), "Amina Wanjiru"),
+        (Active("Amina"), "Amina"),
+        (Named(None), ""),
+        (Port(True), ""),
+        (None, ""),
+        (Named(Unreachable("mtn_ug", "away")), ""),
+        (Named(ValueError("a mistake of ours")), ""),
+    ],
+)
+async def test_a_name_is_told_where_an_operator_tells_one(port: Any, name: str) -> None:
+    assert await holders(port).name_of("mtn_ug", PAYEE) == name
+
+
 async def test_nobody_waits_for_a_late_operator_and_its_answer_is_not_cut_off() -> None:
     port = Active(True)
     port.may_answer.clear()
@@ -121,3 +137,16 @@ async def test_no_number_reaches_the_log(caplog: pytest.LogCaptureFixture) -> No
         await holders(Active(error)).of("mtn_ug", PAYEE)
     assert "mtn_ug told no wallet" in caplog.text
     assert PAYEE not in caplog.text and PAYEE[-6:] not in caplog.text
+
+
+async def test_no_name_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    port = Named("Amina Wanjiru")
+    port.may_answer.clear()
+    asking = holders(port, seconds=0.01)
+    assert await asking.name_of("mtn_ug", PAYEE) == ""
+    port.may_answer.set()
+    await asking.aclose()
+    assert await asking.name_of("mtn_ug", PAYEE) == "Amina Wanjiru"
+    assert "mtn_ug told no wallet: late" in caplog.text
+    assert "Amina" not in caplog.text

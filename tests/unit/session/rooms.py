@@ -178,6 +178,7 @@ class MemoryPayments:
         self.reasons: list[str] = []
         self.own_requests: dict[CustomerId, list[MoneyRequest]] = {}
         self.keys: list[str] = []
+        self.told: list[str] = []  # with each confirm, of the payee
         self.limits = (1_900_000, 3_900_000, 5_000_000)
         """Minor units for one payment, left today, left this month."""
         self.wallets: dict[str, list[str]] = {}
@@ -254,10 +255,11 @@ class MemoryPayments:
         )
 
     async def confirm(
-        self, *, payer: Customer, quote: Quote, key: str, by_pin: bool = False
+        self, *, payer: Customer, quote: Quote, key: str, by_pin: bool = False, told: str = ""
     ) -> Confirmed:
         await self._pause()
         self.keys.append(key)
+        self.told.append(told)
         if earlier := self.confirmed.get(key):
             return msgspec.structs.replace(earlier, fresh=False)
         if quote.expires_at <= self._clock.epoch():

@@ -240,6 +240,49 @@ async def test_a_late_question_is_not_cut_off_and_is_waited_for_at_the_end(
     assert str(MARY) not in caplog.text
 
 
+# By which name a payee is compared.
+
+
+WHOLE = "Okello James Byaruhanga Mukasa"
+
+
+async def test_a_confirm_hears_the_whole_name_of_which_the_screen_shows_the_beginning() -> None:
+    house = await caller()
+    house.names.told[MARY] = f" {WHOLE[:6]}\n{WHOLE[6:]}"
+    price = await house.press(*TO_PRICE)
+    assert f"To Okello James B {MARY}" in price.text
+    await house.take("*".join([*TO_PRICE, "1"]))
+    await house.take("*".join([*TO_PRICE, "1", PIN]))
+    assert house.payments.told == [WHOLE]
+    assert house.session().told == []
+    assert not any(b"Byaruhanga" in record for record in house.records.records.values())
+
+
+@pytest.mark.parametrize("told", ["ኦኬሎ ጀምስ", NAME, "J*** D**"])
+async def test_a_confirm_hears_a_name_as_it_is_written(told: str) -> None:
+    house = await caller()
+    house.names.told[MARY] = told
+    await house.press(*TO_PRICE, "1", PIN)
+    assert house.payments.told == [told]
+
+
+async def test_of_several_wallets_a_confirm_hears_the_name_of_the_one_that_is_paid() -> None:
+    house = await caller()
+    other = Msisdn("+256772000003")
+    house.names.told |= {MARY: WHOLE, other: "Nakato Prossy Mary"}
+    first = ("4", PAYEE, "500")
+    await house.press(*first)
+    await house.press(*first, "0", "0", str(other)[1:], "500", "1", PIN)
+    assert house.payments.told == ["Nakato Prossy Mary"]
+
+
+async def test_a_confirm_hears_no_name_that_was_not_told_in_time() -> None:
+    house = await caller()
+    house.names.failure = Unreachable("mtn_ug", "away")
+    await house.press(*TO_PRICE, "1", PIN)
+    assert house.payments.told == [""]
+
+
 # What is kept and told.
 
 

@@ -1,0 +1,1 @@
+alter table clearance drop column names_sealed;

@@ -1,0 +1,408 @@
+"""Every name that is known of a payer or payee is compared: by whose word, when, and once."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.clock import PaymentId
+from engine.compliance.clearance import OPERATOR, STAFF, Action, replay, seen_in
+from engine.compliance.history import HistoryStore, Named
+from engine.compliance.lists.store import ListStore
+from engine.compliance.profiles import Profiles
+from engine.decisions import Decision
+from engine.desk.proposals import Kind, Person, Proposal
+from engine.desk.proposals import State as Stands
+from engine.errors import NoWayNow
+from engine.money import Money
+from engine.msisdn import Msisdn
+from engine.payments.decided import Decided
+from engine.payments.lifecycle import State
+from tests.integration.client_room import ClientRoom, open_client_room
+from tests.integration.compliance_room import BORN, LISTED, NAKATO, STRANGER, House
+from tests.integration.counter_room import Counted
+from tests.unit.compliance.lists_of_nobody import sdn, un
+from tests.unit.payments.examples import PAYEE
+from tests.unit.session.rooms import FakeClock
+
+OTHER = "Vymyshlen Nesushchestvuyev"
+"""Another one of the invented lists."""
+
+
+@pytest.fixture
+async def house(pool: Any) -> AsyncIterator[House]:
+    # Noon in Nairobi, so that no test runs by night.
+    yield House(pool, FakeClock(datetime(2026, 11, 4, 9, tzinfo=UTC).timestamp()))
+
+
+def entries(decision: Decision) -> list[tuple[str, str, str]]:
+    found = seen_in(decision).resemblances
+    return [(each.who, each.named_by, each.match.entry_id) for each in found]
+
+
+def stored(decision: Decision) -> Decision:
+    """As it is read from the journal."""
+    return msgspec.json.decode(msgspec.json.encode(decision), type=Decision)
+
+
+class Asked:
+    """An operator that is asked for a name before a payout."""
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self.times = 0
+
+    async def __call__(self) -> str:
+        self.times += 1
+        return self.name
+
+
+# What an operator tells with the price.
+
+
+async def test_the_name_that_an_operator_tells_of_a_payee_holds_though_staff_know_none(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    await house.load()
+    question = house.question()
+    with caplog.at_level(logging.DEBUG):
+        clearance = await house.check(question, told=LISTED)
+    assert clearance.action is Action.HOLD
+    assert entries(clearance.decision) == [("payee", OPERATOR, "90001")]
+    assert "payee resembles ofac_sdn:90001" in clearance.decision.reason
+    assert "as its operator names the wallet" in clearance.decision.reason
+    kept = msgspec.json.encode(clearance.decision).decode() + caplog.text
+    assert not any(word in kept for word in ("Kasem", "Zubaidi"))
+    assert await house.history.names_of(question.quote_id) == [Named("payee", OPERATOR, LISTED)]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "AL-ZUBAIDI MOHAMED KASEM", "mOHAMED kASEM aL-zUBAIDI", "Zubaidi  Kasem,Mohamed",
+        "Несуществуев Вымышлен", "VYMYSHLEN NESUSHCHESTVUYEV", "أسامة بن خيال", "khayal usama",
+    ],
+)  # fmt: skip
+async def test_order_case_and_script_of_what_is_told_make_no_difference(
+    house: House, told: str
+) -> None:
+    await house.load()
+    assert (await house.check(house.question(), told=told)).action is Action.HOLD
+
+
+@pytest.mark.parametrize("told", ["Sarah Nakato", "M. K. Al-Zubaidi", "Mohamed K Zubaidi", "م"])
+async def test_who_is_told_by_initials_or_resembles_nobody_goes_on(house: House, told: str) -> None:
+    await house.load()
+    clearance = await house.check(house.question(), told=told)
+    assert clearance.action is Action.ALLOW
+    assert seen_in(clearance.decision).told == ("payee",)
+
+
+@pytest.mark.parametrize(
+    "told", ["M****** K**** Z******", "MOHAMED K****", "Mari*** Sol**", "****"]
+)
+async def test_a_name_with_hidden_letters_is_compared_with_nobody_and_the_decision_says_so(
+    house: House, told: str
+) -> None:
+    await house.load()
+    clearance = await house.check(house.question(), told=told)
+    assert clearance.action is Action.ALLOW
+    seen = seen_in(clearance.decision)
+    assert (seen.told, seen.masked, seen.resemblances) == ((), ("payee",), ())
+    assert "payee: the operator hides letters of the name" in clearance.reasons
+
+
+async def test_what_no_operator_tells_changes_no_decision(house: House) -> None:
+    await house.load()
+    await house.register(NAKATO, name=LISTED)
+    question = house.question()
+    inputs = (await house.check(question)).decision.inputs
+    assert "told" not in inputs and "masked" not in inputs and "known" not in inputs
+    assert all("named_by" not in each for each in inputs["resemblances"])
+
+
+async def test_each_price_is_held_by_the_name_that_was_told_with_it(house: House) -> None:
+    await house.load()
+    names = ("Sarah Nakato", LISTED, "Sarah Nakato", OTHER)
+    actions = [(await house.check(house.question(), told=name)).action for name in names]
+    assert actions == [Action.ALLOW, Action.HOLD, Action.ALLOW, Action.HOLD]
+
+
+async def test_both_names_of_a_payee_are_compared_each_by_whose_word_it_is(house: House) -> None:
+    await house.load()
+    await house.register(NAKATO, name=OTHER)
+    question = house.question()
+    clearance = await house.check(question, told=LISTED)
+    assert entries(clearance.decision) == [("payee", STAFF, "80001"), ("payee", OPERATOR, "90001")]
+    assert await house.history.names_of(question.quote_id) == [
+        Named("payee", STAFF, OTHER), Named("payee", OPERATOR, LISTED),
+    ]  # fmt: skip
+
+
+async def test_a_birth_counts_for_the_told_name_of_whom_staff_have_named_alone(
+    house: House,
+) -> None:
+    """Another holder's wallet is not cleared by the birth of whom staff have seen."""
+    await house.load()
+    await house.register(NAKATO, name="Mohammed Qasem Zubaidi", born=date(1994, 1, 1))
+    assert (await house.check(house.question(), told=LISTED)).action is Action.ALLOW
+    await house.profiles.describe(NAKATO, name="Sarah Nakato")
+    assert (await house.check(house.question(), told=LISTED)).action is Action.HOLD
+
+
+async def test_a_told_name_with_the_birth_of_the_same_person_refuses(house: House) -> None:
+    await house.load()
+    await house.register(NAKATO, name=LISTED, born=BORN)
+    question = house.question()
+    with pytest.raises(NoWayNow):
+        await house.check(question, told=LISTED)
+    named = await house.history.names_of(question.quote_id)
+    assert {each.named_by for each in named} == {STAFF, OPERATOR}
+
+
+async def test_a_told_name_costs_a_confirm_no_statement(house: House) -> None:
+    await house.load()
+    counted = Counted(house.pool)
+    beside = House(counted, house.clock)
+    await beside.screener.refresh()
+    counted.statements.clear()
+    await beside.check(beside.question(), told="Sarah Nakato")
+    assert len(counted.statements) == 1
+
+
+async def test_the_decision_is_made_again_the_same(house: House) -> None:
+    await house.load()
+    decision = (await house.check(house.question(), told=LISTED)).decision
+    kept = stored(decision)
+    assert msgspec.json.encode(replay(kept)) == msgspec.json.encode(decision)
+    kept.inputs["resemblances"] = []
+    assert replay(kept).outcome == "allow"
+
+
+# What staff take down after the confirm.
+
+
+async def test_a_name_taken_down_after_the_confirm_holds_before_the_payout(house: House) -> None:
+    await house.load()
+    await house.register(NAKATO)
+    question = house.question()
+    decision = stored((await house.check(question)).decision)
+    assert await house.compliance.recheck(decision, question) is None
+    await house.profiles.describe(NAKATO, name=LISTED)
+    clearance = await house.compliance.recheck(decision, question)
+    assert clearance is not None and clearance.is_hold
+    assert entries(clearance.decision) == [("payee", STAFF, "90001")]
+    assert msgspec.json.encode(replay(stored(clearance.decision))) == msgspec.json.encode(
+        clearance.decision
+    )
+    assert await house.history.names_of(question.quote_id) == [Named("payee", STAFF, LISTED)]
+
+
+async def test_a_corrected_name_holds_again_only_for_somebody_new(house: House) -> None:
+    await house.load()
+    await house.register(NAKATO)
+    question = house.question()
+    decision = (await house.check(question)).decision
+    await house.profiles.describe(NAKATO, name=LISTED)
+    looked_at = await house.compliance.recheck(decision, question)
+    assert looked_at is not None
+    released = stored(looked_at.decision)  # people let it go on
+    for name in (LISTED, "Mohammed Kassem Al-Zubaidi", "Sarah Nakato", LISTED):
+        await house.profiles.describe(NAKATO, name=name)
+        assert await house.compliance.recheck(released, question) is None
+    await house.profiles.describe(NAKATO, name=OTHER)
+    again = await house.compliance.recheck(released, question)
+    assert again is not None and again.is_hold
+    await house.profiles.describe(NAKATO, name=LISTED)  # decided on before, and still known
+    assert await house.compliance.recheck(stored(again.decision), question) is None
+
+
+async def test_a_birth_that_agrees_by_now_is_news_of_an_entry_that_was_looked_at(
+    house: House,
+) -> None:
+    await house.load()
+    await house.register(NAKATO, name=LISTED)
+    question = house.question()
+    held = stored((await house.check(question)).decision)
+    assert await house.compliance.recheck(held, question) is None
+    await house.profiles.describe(NAKATO, born=BORN)
+    again = await house.compliance.recheck(held, question)
+    assert again is not None and again.is_hold
+    assert await house.compliance.recheck(stored(again.decision), question) is None
+
+
+async def test_what_an_operator_told_and_people_looked_at_is_no_news_by_the_word_of_staff(
+    house: House,
+) -> None:
+    await house.load()
+    await house.register(NAKATO)
+    question = house.question()
+    held = stored((await house.check(question, told=LISTED)).decision)
+    await house.profiles.describe(NAKATO, name=LISTED)
+    assert await house.compliance.recheck(held, question) is None
+
+
+async def test_of_a_payee_in_anothers_place_the_names_of_the_first_are_kept_no_more(
+    house: House,
+) -> None:
+    await house.load()
+    await house.register(STRANGER, name=OTHER)
+    question = house.question()
+    await house.check(question, told=LISTED)
+    instead = msgspec.structs.replace(question, payee=STRANGER)
+    held = await house.compliance.recheck(None, instead)
+    assert held is not None and held.is_hold
+    assert await house.history.names_of(question.quote_id) == [Named("payee", STAFF, OTHER)]
+
+
+async def test_payouts_of_one_moment_are_looked_at_in_one_statement(house: House) -> None:
+    await house.load()
+    await house.register(NAKATO, name="Sarah Nakato")
+    decision = (await house.check(house.question())).decision
+    counted = Counted(house.pool)
+    beside = House(counted, house.clock)
+    await beside.screener.refresh()
+    await house.profiles.describe(NAKATO, name=LISTED)
+    counted.statements.clear()
+    asked = [beside.question(payee=payee) for payee in (NAKATO, STRANGER) for _ in range(10)]
+    answers = await asyncio.gather(*(beside.compliance.recheck(decision, each) for each in asked))
+    assert [each is not None for each in answers] == [True] * 10 + [False] * 10
+    assert sum("from customer" in statement for statement in counted.statements) == 1
+
+
+async def test_without_a_list_nobody_is_looked_up_before_a_payout(house: House) -> None:
+    question = house.question()
+    decision = (await house.check(question)).decision
+    counted = Counted(house.pool)
+    assert await House(counted, house.clock).compliance.recheck(decision, question) is None
+    assert counted.statements == []
+
+
+# What an operator told, once the lists have changed.
+
+
+async def test_once_the_lists_have_changed_the_operator_is_asked_for_the_name_it_told(
+    house: House,
+) -> None:
+    await house.lists.load(sdn(), int(house.clock.epoch() * 1000))
+    await house.screener.refresh()
+    question = house.question()
+    told = stored((await house.check(question, told=OTHER)).decision)
+    operator = Asked(OTHER)
+    assert await house.compliance.recheck(told, question, operator) is None
+    assert operator.times == 0
+    await house.load()
+    held = await house.compliance.recheck(told, question, operator)
+    assert held is not None and held.is_hold and operator.times == 1
+    assert entries(held.decision) == [("payee", OPERATOR, "80001")]
+    silent = await house.compliance.recheck(told, question, Asked())
+    assert silent is not None and not silent.is_hold
+
+
+async def test_who_was_not_named_at_the_confirm_is_not_asked_for(house: House) -> None:
+    question = house.question()
+    decision = stored((await house.check(question)).decision)
+    await house.load()
+    operator = Asked(LISTED)
+    answer = await house.compliance.recheck(decision, question, operator)
+    assert answer is not None and not answer.is_hold
+    assert operator.times == 0
+
+
+async def test_of_a_payee_in_anothers_place_the_operator_is_asked(house: House) -> None:
+    await house.load()
+    held = await house.compliance.recheck(None, house.question(), Asked(LISTED))
+    assert held is not None and held.is_hold
+
+
+# Put together as a process does it.
+
+
+@pytest.fixture
+async def room(seeded_url: str) -> AsyncIterator[ClientRoom]:
+    async with open_client_room(seeded_url) as opened:
+        await ListStore(opened.world.pool, 1, smaller_percent_min=80).load(sdn(), 1)
+        await opened.engine.screener.refresh()
+        yield opened
+
+
+async def taken_on(room: ClientRoom, told: str) -> PaymentId:
+    """A payment as it is confirmed on a phone."""
+    counter, amount = room.engine.counter, Money(100_000, "KES")
+    quote = await counter.quote(payer=room.payer, network="63902", payee=PAYEE, amount=amount)
+    confirmed = await counter.confirm(
+        payer=room.payer, quote=quote, key=quote.quote_id, by_pin=True, told=told
+    )
+    await room.engine.dispatcher.idle()
+    return confirmed.payment_id
+
+
+@pytest.mark.parametrize(
+    ("told", "state"), [(LISTED, State.ON_HOLD), ("Sarah Nakato", State.PAYING)]
+)
+async def test_the_name_that_a_phone_was_shown_is_compared_at_its_confirm(
+    room: ClientRoom, told: str, state: State
+) -> None:
+    payment_id = await taken_on(room, told)
+    await room.tell(payment_id)
+    assert await room.state(payment_id) is state
+
+
+async def release(room: ClientRoom, payment_id: PaymentId) -> Proposal:
+    desk = room.engine.office.desk
+    asked = await desk.propose(
+        Kind.RELEASE_HOLD, {"payment": payment_id}, by=Person("amina"), note="looked into"
+    )
+    return await desk.approve(asked.id, by=Person("brian"))
+
+
+async def test_what_was_shown_is_released_also_by_another_spelling(room: ClientRoom) -> None:
+    await room.engine.customers.register(PAYEE, "UG", "en", "4826")
+    payment_id = await taken_on(room, LISTED)
+    await room.tell(payment_id)
+    await Profiles(room.world.pool, 1).describe(PAYEE, name="Mohammed Kassem Al-Zubaidi")
+    assert (await release(room, payment_id)).state is Stands.DONE
+    assert await room.state(payment_id) is State.PAYING
+
+
+async def test_a_release_waits_until_people_were_shown_whom_a_corrected_name_resembles(
+    room: ClientRoom,
+) -> None:
+    await room.engine.customers.register(PAYEE, "UG", "en", "4826")
+    payment_id = await taken_on(room, LISTED)
+    await room.tell(payment_id)
+    await Profiles(room.world.pool, 1).describe(PAYEE, name="Ana Ficticia García Morales")
+    refused = await release(room, payment_id)
+    assert refused.state is Stands.FAILED
+    assert refused.outcome is not None
+    assert "than anybody was shown" in refused.outcome and "Ficticia" not in refused.outcome
+    assert await room.state(payment_id) is State.ON_HOLD
+    decided = Decided(room.world.pool, 1, room.engine.decisions)
+    quote_id = await decided.quote_of(payment_id)
+    assert quote_id == (await room.payment(payment_id)).quote.quote_id
+    named = await HistoryStore(room.world.pool, 1).names_of(quote_id)
+    assert named == [
+        Named("payee", OPERATOR, LISTED), Named("payee", STAFF, "Ana Ficticia García Morales"),
+    ]  # fmt: skip
+    *_, shown = await decided.of(payment_id)
+    assert "payee resembles ofac_sdn:90002" in shown.decision.reason
+    assert (await release(room, payment_id)).state is Stands.DONE
+    assert await room.state(payment_id) is State.PAYING
+
+
+async def test_the_operators_of_a_process_are_asked_once_its_lists_have_changed(
+    room: ClientRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def name_of(msisdn: Msisdn) -> str | None:
+        return OTHER if msisdn == PAYEE else None
+
+    payment_id = await taken_on(room, OTHER)
+    monkeypatch.setattr(room.world.mtn, "name_of", name_of, raising=False)
+    await ListStore(room.world.pool, 1, smaller_percent_min=80).load(un(), 1)
+    await room.engine.screener.refresh()
+    await room.tell(payment_id)
+    assert await room.state(payment_id) is State.ON_HOLD
