@@ -92,10 +92,11 @@ class Answer(NamedTuple):
         nothing: the error may be of the order as well as of what came after it.
         """
         is_repeat = self.status == 409 and self.code == "RESOURCE_ALREADY_EXIST"
-        return is_repeat or (self.status == 202 and not self._tells_of_an_error)
+        return is_repeat or (self.status == 202 and not self.tells_of_an_error)
 
     @property
-    def _tells_of_an_error(self) -> bool:
+    def tells_of_an_error(self) -> bool:
+        """Whatever its status is."""
         if not self.message:
             return self.response.content.strip() not in (b"", b"{}")
         status = word(self.message.get("status")) or word(self.message.get("statusCode"))
