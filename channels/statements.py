@@ -22,6 +22,7 @@ from engine.payments.statements.consequences import (
     nobody_paid_in,
     nobody_returns,
 )
+from engine.payments.statements.fees import FeeBook
 from engine.payments.statements.importing import Statements
 from engine.payments.statements.moves import Moves
 from engine.payments.statements.ours import OursReader
@@ -99,7 +100,8 @@ def assemble(
     facts = {name: port.facts for name, port in operators.items()}
     kept, cases = StatementStore(pool, tenant), StatementCases(pool, tenant)
     ours = OursReader(pool, tenant, store, references_of, pays_back)
-    moves = Moves(ProposalStore(pool, tenant), kept)
+    proposals = ProposalStore(pool, tenant)
+    moves = Moves(proposals, kept)
     book = BalanceBook(pool, tenant, cases, ours, terms, clock, moves)
     suspense = Suspense(pool, tenant, committer, ids)
     outbox = Outbox(pool, clock, lease_seconds=lease_seconds)
@@ -117,6 +119,7 @@ def assemble(
         balances=book,
         pay_ins=pay_ins,
         moves=moves,
+        fees=FeeBook(proposals, kept, cases, tenant),
         clock=clock,
         hear_owners=hear_owners,
     )

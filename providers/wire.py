@@ -47,6 +47,11 @@ def word(value: Any) -> str:
     return ""
 
 
+def is_http_error(status: str) -> bool:
+    """Whether a body's word for how it went is the number of a failed HTTP request."""
+    return len(status) == 3 and status.isdecimal() and status >= "400"
+
+
 def form_value(text: str) -> bytes:
     """A text inside an `application/x-www-form-urlencoded` body, as `urllib` writes it.
 

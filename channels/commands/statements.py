@@ -6,16 +6,20 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+from channels.commands.desk import proposal_line
 from channels.commands.proofs import REPORTED_DAYS, say_proofs
 from channels.commands.staff import who_is_here
 from channels.environment import BadArgument
+from channels.office import Office
 from channels.settings import Settings
 from channels.statements import Comparison, open_comparison
 from channels.times import minute_of, typed_day
 from channels.wiring import Engine, open_engine
+from engine.desk.proposals import Kind, read_person
 from engine.money import Money, plain
 from engine.payments.statements.balances import Seen
 from engine.payments.statements.cases import OpenCase
+from engine.payments.statements.fees import entry_of, note_of
 from engine.payments.statements.importing import Report
 from engine.payments.statements.judged import Class, Judged
 from engine.payments.statements.neutral import BYTES_MAX
@@ -32,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     take.add_argument("operator", help="mpesa_ke")
     take.add_argument("day", type=typed_day, help="the operator's day, 2026-11-20")
     take.add_argument("file", type=Path)
+    fees = words.add_parser(
+        "fees", help="fees of a day that are not as agreed; propose their entry"
+    )
+    fees.add_argument("operator", help="mpesa_ke")
+    fees.add_argument("day", type=typed_day, help="the operator's day, 2026-11-20")
+    fees.add_argument("--as", dest="person", metavar="NAME", help="propose the entry in this name")
     words.add_parser("report", help="what was taken in, what is open and how old it is")
     words.add_parser("look", help="ask the operators for their balances, and age what is open")
 
@@ -40,14 +50,16 @@ async def run_statements(settings: Settings, options: argparse.Namespace, say: S
     """Whether nothing that statements raised is overdue.
 
     Raises OSError for a file that is none, Unreadable for one that is refused, BadArgument for an
-    operator that is not served.
+    operator that is not served, StaffMistake for an entry that cannot be proposed.
     """
     async with open_engine(settings) as engine:
         comparison = open_comparison(engine)
+        if options.word in ("take", "fees") and options.operator not in engine.directory.by_name:
+            served = ", ".join(sorted(engine.directory.by_name))
+            raise BadArgument(f"no operator {options.operator!r} is served; there are {served}")
+        if options.word == "fees":
+            return await tell_fees(comparison, engine.office, options, say)
         if options.word == "take":
-            if options.operator not in engine.directory.by_name:
-                served = ", ".join(sorted(engine.directory.by_name))
-                raise BadArgument(f"no operator {options.operator!r} is served; there are {served}")
             body = await asyncio.to_thread(_read_file, options.file)
             by = f"terminal:{who_is_here()}"
             report = await comparison.statements.take_in(options.operator, options.day, body, by=by)
@@ -62,6 +74,36 @@ async def run_statements(settings: Settings, options: argparse.Namespace, say: S
             await _say_days(comparison, engine, say)
             await say_proofs(engine.pool, settings.tenant, now_ms, say)
         return say_cases(await comparison.cases.all_open(), now_ms, say)
+
+
+async def tell_fees(
+    comparison: Comparison, office: Office, options: argparse.Namespace, say: Say
+) -> bool:
+    """Every fee of a day that is not as agreed, and the entry that books them, proposed once where
+    somebody says in whose name. Whether there is a statement. Raises StaffMistake."""
+    fees = await comparison.statements.fees(options.operator, options.day)
+    if fees is None:
+        say(f"{options.operator} {options.day}: no statement of the whole day is taken in")
+        return False
+    currency = fees.facts.currency
+    for fee in fees.fees:
+        charged, agreed = plain(fee.charged_minor, currency), plain(fee.agreed_minor, currency)
+        say(f"{fee.code or '-':<10} {fee.receipt}: {currency} {charged}, agreed were {agreed}")
+    beyond, booked, asked = (
+        plain(minor, currency) for minor in (fees.beyond_minor, fees.booked_minor, fees.asked_minor)
+    )
+    say(f"beyond what was agreed: {currency} {beyond}; booked {booked}, proposed {asked}")
+    entry = entry_of(fees, office.tenant)
+    if entry is None:
+        say("nothing is left to propose")
+    elif options.person is None:
+        say(f"`capp statements fees {options.operator} {options.day} --as NAME` proposes the rest")
+    else:
+        note = note_of(options.operator, options.day)
+        by = read_person(options.person)
+        proposal = await office.desk.propose(Kind.ADJUSTMENT, entry, by=by, note=note)
+        say(proposal_line(proposal, office))
+    return True
 
 
 def say_report(report: Report, currency: str, say: Say) -> None:

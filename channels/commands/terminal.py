@@ -78,6 +78,7 @@ LINES: Mapping[str, Line] = {
     "api-keys rotate": ITSELF,
     "api-keys revoke": ITSELF,
     "statements take": Told("operator"),
+    "statements fees": Told("operator", marks=("person",)),
     "statements report": TOLD,
     "statements look": TOLD,
     "hooks add": ITSELF,

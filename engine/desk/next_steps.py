@@ -10,10 +10,12 @@ NEXT: Final[Mapping[str, str]] = {
     " (`capp traffic CODE`); CORRECTION or ADJUSTMENT if money moved, then CLOSE_CASE",
     "CONTRADICTION": "the statement says otherwise than the operator did: ask it which holds"
     " (`capp traffic CODE`), then CLOSE_CASE",
+    "FEES_DIFFER": "`capp statements fees OPERATOR DAY` lists them; with --as it proposes the"
+    " entry, which closes this once another has approved it; charged wrongly: the operator gives it"
+    " back, then CLOSE_CASE",
     "FLOAT_DRIFT": "`capp statements report`; find the difference in the operator's own list;"
     " a top-up or rebalancing that waits too long: `capp seen`, or CANCEL_WITHDRAWAL if it never"
-    " moved; fees that nobody booked: ADJUSTMENT from the operator's cost to its float; it closes"
-    " itself once both agree",
+    " moved; fees that nobody booked: `capp statements fees`; it closes itself once both agree",
     "FOREIGN_REFERENCE": "one movement was told of two attempts: ask the operator whose it is,"
     " then CLOSE_CASE",
     "HOOK_PAUSED": "`capp hooks deliveries`; the business mends its address; `capp hooks resume`,"

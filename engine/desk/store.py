@@ -139,6 +139,15 @@ class ProposalStore:
         )  # fmt: skip
         return self._read(rows)
 
+    async def noted(self, kind: Kind, note: str) -> list[Proposal]:
+        """All of a kind that were ever made for this very reason. One that cannot be read comes
+        with no body."""
+        rows = await self._pool.fetch(
+            f"select {_FIELDS} from proposal where tenant = $1 and kind = $2 and note = $3",
+            self._tenant, kind, note,
+        )  # fmt: skip
+        return self._read(rows)
+
     async def read(self, connection: Any, ids: Iterable[str]) -> dict[str, Proposal]:
         """Those of these ids, in the moment of a connection; with no body where that is unread."""
         rows = await connection.fetch(

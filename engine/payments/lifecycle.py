@@ -209,7 +209,8 @@ def may(state: State, event: Event) -> bool:
 def moves() -> frozenset[tuple[State, State]]:
     """From which state to which one step may lead, whatever follows its event without waiting.
 
-    Postgres holds payments to the same (`known_moves`): one more is a migration first.
+    Postgres holds payments to the same (`known_moves`; `known_beginnings` for those from NEW): one
+    more is a migration first.
     """
     return frozenset(
         (t.source, _way(t.source, t.event, then, refunds_itself).path[-1])

@@ -5,7 +5,7 @@ from alembic import op
 from engine.schema import run_script
 
 revision = "0052"
-down_revision = "0049"
+down_revision = "0050"
 
 
 def upgrade():

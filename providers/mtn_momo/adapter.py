@@ -219,7 +219,8 @@ class MtnMomo:
         """Take it back; one that the operator does not know is not good any more either."""
         answer = await self._collection.cancel(reference_id(AttemptId(asked.id)))
         is_gone = answer.status == 404 and answer.code == "RESOURCE_NOT_FOUND"
-        if not is_gone and answer.status not in (200, 202, 204):
+        is_done = answer.status in (200, 202, 204) and not answer.tells_of_an_error
+        if not is_gone and not is_done:
             raise error_of(self.facts.name, answer, pays=False)
 
     async def is_preapproved(self, msisdn: Msisdn) -> bool:

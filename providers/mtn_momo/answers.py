@@ -12,7 +12,7 @@ from engine.money import Money
 from engine.ports import Finding, Outcome, Reason
 from providers.http import retry_after_seconds
 from providers.redaction import Fields
-from providers.wire import json_object, read_amount, word
+from providers.wire import is_http_error, json_object, read_amount, word
 
 _THROTTLED_SECONDS = 10.0
 _UNAVAILABLE_SECONDS = 30.0
@@ -51,6 +51,9 @@ _BY_STATUS = {
     "CANCELLED": (Reason.DECLINED, Reason.OTHER),
 }
 _UNSAID = (Reason.OTHER, Reason.OTHER)
+_ENDED_BADLY = {_FAILED, *_BY_STATUS}
+# The wallet platform's own, and as those in front of such platforms write it.
+_NAMES_AN_ERROR = ("code", "error", "errorCode", "fault")
 
 FIELDS = Fields(
     kept=frozenset(
@@ -83,9 +86,22 @@ class Answer(NamedTuple):
 
     @property
     def is_taken(self) -> bool:
-        """Accepted now, or refused as the repeat of what was (section 9)."""
+        """Accepted now, or refused as the repeat of what was (section 9).
+
+        An acceptance has no body. Beside one that tells of an error, or is no JSON, 202 says
+        nothing: the error may be of the order as well as of what came after it.
+        """
         is_repeat = self.status == 409 and self.code == "RESOURCE_ALREADY_EXIST"
-        return self.status == 202 or is_repeat
+        return is_repeat or (self.status == 202 and not self.tells_of_an_error)
+
+    @property
+    def tells_of_an_error(self) -> bool:
+        """Whatever its status is."""
+        if not self.message:
+            return self.response.content.strip() not in (b"", b"{}")
+        status = word(self.message.get("status")) or word(self.message.get("statusCode"))
+        is_named = any(self.message.get(name) for name in _NAMES_AN_ERROR)
+        return is_named or status in _ENDED_BADLY or is_http_error(status)
 
     @property
     def is_firewall_page(self) -> bool:

@@ -38,10 +38,11 @@ from providers.orange_money.door import (
 from providers.orange_money.markets import KINDS, Market, facts_of, international, national
 from providers.orange_money.references import attempt_of, transaction_id_of
 from providers.redaction import Fields, printable
-from providers.wire import json_object, order_amount, read_amount, word
+from providers.wire import is_http_error, json_object, order_amount, read_amount, word
 
 CASHOUT, CASHIN = "cashout", "cashin"
 """From the wallet's point of view: cash leaves the payer's, and enters the payee's."""
+_FAILED = "FAILED"
 _FIELDS = Fields(
     kept=frozenset(
         {
@@ -192,7 +193,9 @@ class B2b:
             "transactionId": transaction_id_of(order.attempt_id),
         }
         answer = await self._door.post(operation, url, message)
-        if answer.status != 202 or not answer.message:
+        status = word(_flat(answer.message).get("status"))
+        is_taken = status not in ("", _FAILED) and not is_http_error(status)
+        if answer.status != 202 or answer.code or not is_taken:
             raise error_of(self.facts.name, answer)
         return Accepted()  # a later query derives the id again
 
@@ -202,7 +205,7 @@ class B2b:
     def _finding(self, told: dict[str, Any]) -> Finding:
         """Section 2 names two final words; every other one is pending."""
         status, number = word(told.get("status")), word(told.get("peerId"))
-        is_failed = status == "FAILED"
+        is_failed = status == _FAILED
         final = Outcome.FAILED if is_failed else Outcome.PENDING
         receipt = word(told.get("txnId")) or word(told.get("reference"))
         return Finding(

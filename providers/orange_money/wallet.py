@@ -48,7 +48,15 @@ from providers.orange_money.references import reference_of
 from providers.orange_money.signature import is_signed
 from providers.orange_money.web_payment import is_link
 from providers.redaction import Fields, printable
-from providers.wire import form_value, json_list, json_object, order_amount, read_amount, word
+from providers.wire import (
+    form_value,
+    is_http_error,
+    json_list,
+    json_object,
+    order_amount,
+    read_amount,
+    word,
+)
 
 _KEY_SECONDS = 3600.0  # our own: a key that was replaced is told by KEY_REVOKED
 KEY_REVOKED = "4003"
@@ -216,8 +224,9 @@ class EWallet:
         if answer.code == KEY_REVOKED and answer.status >= 400:
             # They could not read the PIN, so nothing was done: once more with a fresh key.
             answer = await self._cash_in(order, value, await self._keys.current())
-        transaction_id = answer.word("transactionId")
-        if answer.status not in (200, 201) or not answer.word("status"):
+        transaction_id, status = answer.word("transactionId"), answer.word("status")
+        is_taken = status and not answer.code and not is_http_error(status)  # else a problem
+        if answer.status not in (200, 201) or not is_taken:
             raise self._error(answer)
         try:
             found = self._finding(answer.message)

@@ -125,7 +125,10 @@ class Hall:
     async def _create(self, payment: str, source: str, destination: str) -> None:
         told = f'[["{"9" * 32}","+254712000001","+256772000002","{source}","{destination}"],1]'
         await self.commit(
-            Plan(payment, CREATE, 1, State.PAYING, key=payment, hash=payment, facts=told)
+            Plan(payment, CREATE, 1, State.COLLECTING, key=payment, hash=payment, facts=told)
+        )
+        await Owner(self.pool).force(  # all that comes before a payout is nothing to a settlement
+            "update payment set state = $2 where id = $1", payment, int(State.PAYING)
         )
 
     async def _paid(

@@ -10,6 +10,7 @@ import pytest
 from engine.clock import first_id_at
 from engine.ledger.entries import MANUAL_FROM
 from engine.payments.codes import find_by_code
+from engine.payments.lifecycle import State
 from engine.payments.payment import code_of, id_ending
 
 TENANT = 1
@@ -33,7 +34,9 @@ class Asked:
         self.windows.append((arguments[2], arguments[3]))
         return await self._connection.fetch(sql, *arguments)
 
-    async def keep(self, payment_id: str, *, tenant: int = TENANT, state: int = 11) -> None:
+    async def keep(
+        self, payment_id: str, *, tenant: int = TENANT, state: int = State.COLLECTING
+    ) -> None:
         await self._connection.execute(
             "insert into payment (id, tenant, state, version, way, terms)"
             " values ($1, $2, $3, 1, 0, 1)", payment_id, tenant, state,

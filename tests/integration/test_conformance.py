@@ -15,6 +15,7 @@ from engine.clock import Ids
 from engine.database import connect
 from engine.ledger.chart import Account, Kind
 from engine.ledger.commit import commit
+from engine.ledger.entries import MANUAL_FROM
 from engine.ledger.plans import (
     UNLIMITED,
     Evidence,
@@ -25,6 +26,7 @@ from engine.ledger.plans import (
     Verdicted,
     note,
 )
+from engine.payments.lifecycle import State, moves
 from tests.integration.books import assert_books
 from tests.integration.world import TestClock
 from tests.simulation.model import Model, Spent
@@ -42,7 +44,8 @@ MISSING = Account(1, "UGX", Kind.LOSS).number
 ACCOUNTS = {FREE: False, A: True, B: True, OTHER_BOOK: True}
 HASHES = ["0123456789abcdef" * 2, "f" * 32]
 CUSTOMERS = ["c" * 32, "d" * 32]
-BATCHES = 40
+BEGINNINGS = {after for before, after in moves() if before is State.NEW}
+BATCHES = 50
 WORDS = "payment, version, state, debits, credits, amounts, facts"
 
 
@@ -187,9 +190,10 @@ class Author:
         }  # fmt: skip
         if chance.random() < 0.5:
             fields |= {"begins": self.ids.attempt(), "direction": 1, "operator": 2}
-        if chance.random() < 0.4:
+        if chance.random() < 0.6:
             fields["spend"] = self.spends()
-        return Plan(payment, 0, tenant, chance.randint(1, 20), **{**fields, **changes})
+        state = chance.choice((*[State.COLLECTING] * 4, MANUAL_FROM))
+        return Plan(payment, 0, tenant, state, **{**fields, **changes})
 
     def repeat(self) -> Plan:
         """A key that was used before, or a moment ago, for the same request or another."""
@@ -217,7 +221,10 @@ class Author:
             fields |= {"begins": self.ids.attempt(), "direction": 2, "operator": 2}
         if self.chance.random() < 0.3:
             fields["spend"] = self.spends()
-        state = self.chance.randint(1, 20)
+        afters = [after for before, after in sorted(moves()) if before == row.state]
+        state = self.chance.choice(afters or [MANUAL_FROM])
+        if self.chance.random() < 0.2:
+            state = self.chance.choice((self.chance.randint(1, 20), MANUAL_FROM))
         return Plan(payment, row.version, row.tenant, state, **{**fields, **changes})
 
     def late_move(self) -> Plan:
@@ -270,6 +277,7 @@ class Author:
                 plan._replace(transfers=((A, MISSING, 1),)),
                 plan._replace(payment=known[0]) if known else plan,
                 plan._replace(state=10**6),
+                plan._replace(state=self.chance.choice([s for s in State if s not in BEGINNINGS])),
                 plan._replace(facts=b"no text"),  # type: ignore[arg-type]
                 plan._replace(begins=attempts[0]) if attempts else plan,
                 plan._replace(transfers=((FREE, A, 2**63 - 1),) * 2),

@@ -63,8 +63,9 @@ async def kept(database_url: str, pool: Any) -> Kept:
     ids = Ids(Clock())
     here = Kept(database_url, pool, ids.payment())
     await pool.execute(
-        "insert into payment (id, tenant, state, version, way, terms) values ($1, 1, 1, 3, 0, 1)",
+        "insert into payment (id, tenant, state, version, way, terms) values ($1, 1, $2, 3, 0, 1)",
         here.payment_id,
+        State.COLLECTING,
     )
     quoted = msgspec.structs.replace(quote(), decisions=(ROUTE,))
     facts = Facts(quoted, 1, CustomerId("c" * 32), CLEARED)

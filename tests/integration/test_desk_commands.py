@@ -231,7 +231,7 @@ async def test_what_is_no_amount_is_told_in_a_sentence(room: Room, amount: str) 
 async def test_a_payment_is_named_by_the_code_that_customers_see(room: Room) -> None:
     payment_id = room.office.ids.hex()
     await Owner(room.pool).execute(
-        "insert into payment (id, tenant, state, version, way, terms) values ($1, 1, 1, 1, 0, 1)",
+        "insert into payment (id, tenant, state, version, way, terms) values ($1, 1, 3, 1, 0, 1)",
         payment_id,
     )  # fmt: skip
     code = code_of(payment_id)

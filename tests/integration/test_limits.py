@@ -218,7 +218,7 @@ async def test_what_begins_a_day_in_doubt_is_decided_again_and_nobody_else_is_re
 ) -> None:
     await verdicts(books, new(spend(60), key="k"))
     repeat = new(spend(50, day=DAY + 1), key="k")
-    give = Plan(IDS.payment(), 0, 1, 1, key="give", transfers=((B, A, 50),))
+    give = Plan(IDS.payment(), 0, 1, State.COLLECTING, key="give", transfers=((B, A, 50),))
     # Taken in order, the fourth would find nothing in B.
     plans = repeat, new(spend(100, BRIAN)), new(takes=50), give, new(takes=50)
     assert await verdicts(books, *plans) == [V.DUPLICATE] + [V.APPLIED] * 4

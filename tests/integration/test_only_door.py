@@ -137,7 +137,7 @@ async def test_tenants_roles_have_these_rights_and_no_others(owner: Any) -> None
         "update journal set amounts = '{5}'",
         "delete from journal",
         "insert into payment (id, tenant, state, version, way, terms)"
-        " values (gen_random_uuid(), 1, 1, 1, 0, 1)",
+        " values (gen_random_uuid(), 1, 3, 1, 0, 1)",
         "update payment set state = 2",
         "update payment set version = version + 1",
         "delete from payment",

@@ -23,6 +23,7 @@ from engine.ledger.books import open_accounts
 from engine.ledger.chart import Account, Kind
 from engine.ledger.commit import commit
 from engine.ledger.plans import CREATE, Plan, Verdict
+from engine.payments.lifecycle import State
 from engine.row_security import as_tenant, look_at, open_tenant
 from engine.schema import revisions
 from engine.tables import metadata
@@ -644,6 +645,7 @@ _DROP_CHECKS = """do $$ declare r record; begin
   for r in select conrelid::regclass as relation, conname from pg_constraint
             where contype = 'c' and conrelid <> 0 and coninhcount = 0
   loop execute format('alter table %s drop constraint %I', r.relation, r.conname); end loop;
+  drop trigger known_beginnings on payment;
 end $$"""
 
 
@@ -713,7 +715,7 @@ def _moves(tenant: int, accounts: list[Account]) -> Plan:
     ids = Ids(Clock())
     payment = ids.payment()
     return Plan(
-        payment, CREATE, tenant, 1, key=payment, hash="1" * 32,
+        payment, CREATE, tenant, State.COLLECTING, key=payment, hash="1" * 32,
         transfers=((accounts[0].number, accounts[1].number, 5),),
     )  # fmt: skip
 

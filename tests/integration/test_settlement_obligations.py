@@ -162,10 +162,12 @@ async def still_under_way(hall: Hall, url: str) -> AsyncIterator[None]:
     kenya = Account(1, "KES", Kind.FLOAT, 1).number
     told = f'[["{"9" * 32}","+254712000001","+256772000002","mpesa_ke","mtn_ug"],1]'
     at_ms = int(hall.clock.epoch() * 1000)
+    await connection.execute("set local session_replication_role = replica")  # it was moved there
     await connection.execute(
         "insert into payment (id, tenant, state, version, way, terms) values ($1, 1, $2, 2, 0, 1)",
         payment, int(State.PAID),
     )  # fmt: skip
+    await connection.execute("set local session_replication_role = origin")
     await connection.executemany(
         "insert into journal (payment, version, tenant, state, at_ms, debits, credits, amounts,"
         " facts) values ($1, $2, 1, $3, $4, $5, $6, $7, $8)",

@@ -146,7 +146,7 @@ async def test_whoever_looks_sees_every_kind_the_oldest_first_and_no_other_tenan
 ) -> None:
     told = [
         "MISSING_HERE", "MISSING_THERE", "AMOUNT_DIFFERS", "CONTRADICTION", "STATEMENT_ABSENT",
-        "STATEMENT_JUMP", "FLOAT_DRIFT",
+        "STATEMENT_JUMP", "FLOAT_DRIFT", "FEES_DIFFER",
     ]  # fmt: skip
     for age, kind in enumerate(told):
         await cases.open([Case(ONE, kind, ONE, "")], TERMS, 1_000 - age)

@@ -1433,11 +1433,14 @@ async def test_an_operator_that_is_not_served_is_named_to_who_typed_it(database_
     except MissingSettings as error:
         given |= {name: plausible(name) for name in error.names}
     settings = settings_for(database_url, CAPP_OPERATORS="mtn_ug", **given)
-    options = _parser(["statements"]).parse_args(
-        ["statements", "take", "nobody", "2026-11-20", "README.md"]
-    )
-    with pytest.raises(BadArgument, match="no operator 'nobody' is served; there are mtn_ug"):
-        await run_statements(settings, options, print)
+    parser, said = _parser(["statements"]), list[str]()
+    for typed in (["take", "nobody", "2026-11-20", "README.md"], ["fees", "nobody", "2026-11-20"]):
+        options = parser.parse_args(["statements", *typed])
+        with pytest.raises(BadArgument, match="no operator 'nobody' is served; there are mtn_ug"):
+            await run_statements(settings, options, print)
+    served = parser.parse_args(["statements", "fees", "mtn_ug", "2026-11-20", "--as", "asha"])
+    assert not await run_statements(settings, served, said.append)
+    assert said == ["mtn_ug 2026-11-20: no statement of the whole day is taken in"]
 
 
 async def test_what_is_listed_late_in_another_amount_is_one_case_however_often_one_looks(

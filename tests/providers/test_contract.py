@@ -182,6 +182,50 @@ async def test_unlisted_code_is_no_refusal_under_any_status(
     assert len(company.received(operation.path)) == 1
 
 
+# What companies, and those who stand in front of them, write where something went wrong.
+TOLD_AS_TAKEN: dict[str, dict[str, Any]] = {
+    "a code": {"message": {"code": "NEW_ONE", "message": "new"}},
+    "a code of a list": {"message": {"code": "NOT_ENOUGH_FUNDS", "message": "not enough"}},
+    "a code of an error": {"message": {"errorCode": "500.009.99", "errorMessage": "new"}},
+    "an error": {"message": {"error": {"code": "NEW_ONE", "message": "new"}}},
+    "a fault": {"message": {"fault": {"code": "999999", "message": "new"}}},
+    "a refusal in front": {"message": {"statusCode": 401, "message": "Access denied"}},
+    "a problem": {"message": {"type": "about:blank", "title": "new", "status": 400, "code": "9"}},
+    "a page": {"body": b"<html>Request Rejected</html>", "content_type": "text/html"},
+    "a sentence": {"body": b"Service unavailable", "content_type": "text/plain"},
+    "a list": {"body": b'[{"code": "NEW_ONE"}]'},
+    "half of it": {"body": b'{"code": "NEW_'},
+}
+
+
+@named([case for case in CASES if not case[1].is_query])
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(
+            told, id=name, marks=[] if name in ("a code", "a problem", "a page") else _LONG
+        )
+        for name, told in TOLD_AS_TAKEN.items()
+    ],
+)
+async def test_an_error_under_the_status_of_an_acceptance_is_neither_taken_nor_refused(
+    subject: Subject,
+    operation: Operation,
+    told: dict[str, Any],
+    company: Company,
+    clock: HandClock,
+    traced: list[Exchange],
+) -> None:
+    """It may have been taken, and the error be of what came after: nothing is sent again."""
+    subject.script_tokens(company)
+    company.on(operation.path, Answer(operation.success.status, **told))
+    async with built(subject, company.url, clock, traced) as adapter:
+        with pytest.raises(OutcomeUnknown) as caught:
+            await operation.call(adapter)
+    assert len(company.received(operation.path)) == 1
+    assert_discreet(caught.value)
+
+
 @named(CASES)
 @pytest.mark.parametrize("status", [500, pytest.param(404, marks=_LONG)])
 async def test_words_of_success_under_another_status_prove_nothing(

@@ -393,6 +393,35 @@ async def test_word_that_mtn_does_not_publish_ends_collections_alone(
             assert asked.reason is (Reason.NOT_REACHED if reason else meant)
 
 
+@pytest.mark.parametrize("direction", list(Direction))
+@pytest.mark.parametrize(
+    "body", [b"", b" \r\n", b"{}", b'{"status": "PENDING"}', b'{"statusCode": 202, "message": ""}']
+)
+async def test_an_acceptance_that_tells_of_no_error_is_one(
+    company: Company, mtn: MtnMomo, direction: Direction, body: bytes
+) -> None:
+    """None has a body; a harmless one stops no market."""
+    company.on(PATHS[direction], Answer(202, body=body))
+    assert await create(mtn, direction) == Accepted()
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+@pytest.mark.parametrize(
+    "body",
+    [
+        status_body("FAILED", reason="NOT_ENOUGH_FUNDS"), status_body("REJECTED"),
+        {"statusCode": 500, "message": "new"}, {"title": "new", "status": 400},
+    ],
+)  # fmt: skip
+async def test_an_acceptance_that_ended_badly_is_asked_about(
+    company: Company, mtn: MtnMomo, direction: Direction, body: dict[str, Any]
+) -> None:
+    company.on(PATHS[direction], Answer(202, message=body))
+    with pytest.raises(OutcomeUnknown):
+        await create(mtn, direction)
+    assert len(company.received(PATHS[direction])) == 1
+
+
 async def test_unknown_reference_is_not_found_and_no_failure(
     company: Company, mtn: MtnMomo
 ) -> None:

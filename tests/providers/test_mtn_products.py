@@ -374,7 +374,13 @@ async def test_what_was_agreed_is_taken_back(
 
 
 @pytest.mark.parametrize(
-    ("answer", "error"), [(problem(500, "NOT_ALLOWED"), Rejected), (Answer(500), OutcomeUnknown)]
+    ("answer", "error"),
+    [
+        (problem(500, "NOT_ALLOWED"), Rejected),
+        (Answer(500), OutcomeUnknown),
+        (problem(202, "NOT_ALLOWED"), OutcomeUnknown),
+        (Answer(202, body=b"<html>Oops</html>", content_type="text/html"), OutcomeUnknown),
+    ],
 )
 async def test_what_was_not_taken_back_still_stands(
     company: Company, clock: HandClock, answer: Answer, error: type[Exception]

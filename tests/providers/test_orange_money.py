@@ -650,6 +650,33 @@ async def test_service_of_payouts_goes_by_the_name_that_is_set(company: Company)
     assert len(company.received(f"{orange.B2B_PATH}/omdcashin")) == 1
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"transactionId": TRANSACTION_ID, "reference": "MP1"},
+        {"status": "FAILED", "message": "new", "transactionData": {}},
+        {"status": 500, "transactionData": {"status": "PENDING"}},
+    ],
+)
+async def test_a_202_that_does_not_say_it_is_under_way_is_asked_about(
+    company: Company, message: dict[str, Any]
+) -> None:
+    orange.BUSINESS.script_tokens(company)
+    company.on(f"{orange.B2B_PATH}/cashin", Answer(202, message=message))
+    async with closing(b2b(company.url)) as adapter:
+        with pytest.raises(OutcomeUnknown):
+            await adapter.disburse(orange.congolese_order(DISBURSE))
+    assert len(company.received(f"{orange.B2B_PATH}/cashin")) == 1
+
+
+async def test_a_flat_202_is_an_acceptance_as_well(company: Company) -> None:
+    orange.BUSINESS.script_tokens(company)
+    flat = {"transactionId": TRANSACTION_ID, "status": "PENDING", "reference": "MP1"}
+    company.on(f"{orange.B2B_PATH}/cashin", Answer(202, message=flat))
+    async with closing(b2b(company.url)) as adapter:
+        assert await adapter.disburse(orange.congolese_order(DISBURSE)) == Accepted()
+
+
 async def test_fraction_of_a_franc_is_refused_before_anything_is_sent(company: Company) -> None:
     async with closing(b2b(company.url)) as adapter:
         with pytest.raises(Rejected):

@@ -31,7 +31,7 @@ UNHEARD_OF = 99
 
 def new(minor: int) -> Plan:
     payment = IDS.payment()
-    return Plan(payment, 0, 1, 1, key=payment, transfers=((A, B, minor),))
+    return Plan(payment, 0, 1, S.COLLECTING, key=payment, transfers=((A, B, minor),))
 
 
 @pytest.fixture

@@ -62,6 +62,7 @@ from engine.payments.statements.consequences import (
     nobody_paid_in,
     nobody_returns,
 )
+from engine.payments.statements.fees import FeeBook
 from engine.payments.statements.importing import Statements
 from engine.payments.statements.moves import Moves
 from engine.payments.statements.ours import OursReader
@@ -392,6 +393,7 @@ class Machine:
             balances=books.balances,
             pay_ins=books.pay_ins,
             moves=books.moves,
+            fees=FeeBook(self.world.proposals(self.wire), books.kept, books.cases, 1),
             clock=self.clock,
             hear_owners=self.owners.hear if self.world.payers is not None else nobody_paid_in,
         )  # fmt: skip

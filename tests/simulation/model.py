@@ -1,7 +1,8 @@
 """The commit and the tables around it, written again from the contract: dicts, one plan at a time.
 
 Independent of the SQL on purpose: where the two disagree, one of them breaks the contract. Does no
-I/O and knows no states; time is passed in. `test_conformance.py` compares it with Postgres.
+I/O and knows of states only which follows which; time is passed in. `test_conformance.py` compares
+it with Postgres.
 """
 
 from collections import Counter
@@ -12,9 +13,9 @@ from typing import ClassVar, NamedTuple
 from engine.desk.proposals import Proposal
 from engine.fx.quotes import Quote
 from engine.ledger.entries import MANUAL_FROM
-from engine.ledger.plans import NOTE, UNLIMITED, Plan, Spend, Verdict, Verdicted
+from engine.ledger.plans import CREATE, NOTE, UNLIMITED, Plan, Spend, Verdict, Verdicted
 from engine.outbox import QUESTION
-from engine.payments.lifecycle import moves
+from engine.payments.lifecycle import State, moves
 from engine.payments.payins.judging import PayIn
 from engine.payments.request_store import Stored
 from engine.payments.views import RequestState
@@ -355,10 +356,11 @@ class Model:
 
     def _is_known_move(self, plan: Plan) -> bool:
         """What people make goes by their proposals; a payment by the steps that there are."""
-        if plan.version <= 0:
+        if plan.version == NOTE:
             return True
-        before = self.payments[plan.payment].state
-        is_entry = min(before, plan.state) >= MANUAL_FROM
+        is_new = plan.version == CREATE
+        before = State.NEW if is_new else self.payments[plan.payment].state
+        is_entry = (is_new or before >= MANUAL_FROM) and plan.state >= MANUAL_FROM
         return is_entry or (before, plan.state) in moves()
 
     def _write(self, plan: Plan, at_ms: int) -> None:

@@ -37,6 +37,15 @@ class ModelCases(StatementCases):
     async def is_open(self, kind: str, subject: str) -> bool:
         return await self._wire.ask(lambda: kind in self._model.open_kinds(subject))
 
+    async def open_subjects(self, kind: str) -> frozenset[str]:
+        return await self._wire.ask(
+            lambda: frozenset(
+                key[0]
+                for key, row in self._model.cases.items()
+                if key[1] == kind and row.closed_ms is None
+            )
+        )
+
     async def restate(self, kind: str, subject: str, detail: str) -> bool:
         def write() -> bool:
             stale = [

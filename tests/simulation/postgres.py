@@ -177,7 +177,7 @@ class BridgedCases(StatementCases):
         return await self._wire.ask(lambda: self._bridge.run(getattr(self._real, name)(*given)))
 
 
-for _name in ("open", "is_open", "restate", "close", "close_over"):
+for _name in ("open", "is_open", "open_subjects", "restate", "close", "close_over"):
     setattr(BridgedCases, _name, whole(_name))
 
 
@@ -215,7 +215,7 @@ class BridgedProposals(ProposalStore):
         self._model.proposals.update({ProposalId(id_): row for id_, row in rows.items()})
 
 
-for _name in (*SHOWN, "get", "approved", "done_as", "under_way"):
+for _name in (*SHOWN, "get", "approved", "done_as", "noted", "under_way"):
     setattr(BridgedProposals, _name, whole(_name))
 
 

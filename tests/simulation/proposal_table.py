@@ -136,6 +136,11 @@ class ModelProposals(ProposalStore):
 
         return await self._wire.ask(read)
 
+    async def noted(self, kind: Kind, note: str) -> list[Proposal]:
+        return await self._wire.ask(
+            lambda: [p for p in self._model.proposals.values() if (p.kind, p.note) == (kind, note)]
+        )
+
     async def under_way(
         self, kinds: Iterable[Kind], *, since_ms: int, at_ms: int
     ) -> list[Proposal]:

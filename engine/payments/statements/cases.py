@@ -19,9 +19,10 @@ CONTRADICTION = Class.CONTRADICTION.name
 STATEMENT_ABSENT = "STATEMENT_ABSENT"
 STATEMENT_JUMP = "STATEMENT_JUMP"
 FLOAT_DRIFT = "FLOAT_DRIFT"
+FEES_DIFFER = "FEES_DIFFER"
 KINDS = (
     MISSING_HERE, MISSING_THERE, Class.AMOUNT_DIFFERS.name, CONTRADICTION,
-    STATEMENT_ABSENT, STATEMENT_JUMP, FLOAT_DRIFT,
+    STATEMENT_ABSENT, STATEMENT_JUMP, FLOAT_DRIFT, FEES_DIFFER,
 )  # fmt: skip
 """The cases that statements and balances lead to; also those about payments."""
 
@@ -93,6 +94,15 @@ class StatementCases:
                 subject, kind, self._tenant,
             )
         )  # fmt: skip
+
+    async def open_subjects(self, kind: str) -> frozenset[str]:
+        """Whatever somebody has a case of this kind about on their desk."""
+        rows = await self._pool.fetch(
+            "select distinct payment from case_file where kind = $1 and tenant = $2"
+            " and closed_ms is null",
+            kind, self._tenant,
+        )  # fmt: skip
+        return frozenset(row["payment"].hex for row in rows)
 
     async def restate(self, kind: str, subject: str, detail: str) -> bool:
         """Have what is open about this subject say this; False when it says so already."""

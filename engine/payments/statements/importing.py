@@ -30,6 +30,7 @@ from engine.payments.statements.consequences import (
     PaidIns,
     nobody_paid_in,
 )
+from engine.payments.statements.fees import DayFees, FeeBook
 from engine.payments.statements.judged import AGREES, Class, Judged, Ours, Standing, over_on
 from engine.payments.statements.lines import (
     ONE_DAY,
@@ -122,6 +123,7 @@ class Statements:
         balances: BalanceBook,
         pay_ins: PaidIns,
         moves: Moves,
+        fees: FeeBook,
         clock: Clock,
         hear_owners: HearOwners = nobody_paid_in,
     ) -> None:
@@ -137,6 +139,7 @@ class Statements:
         self._balances = balances
         self._pay_ins = pay_ins
         self._moves = moves
+        self._fees = fees
         self._clock = clock
         self._hear_owners = hear_owners
 
@@ -178,6 +181,15 @@ class Statements:
             sha256=file.sha256,
         )
 
+    async def fees(self, operator: str, day: date) -> DayFees | None:
+        """What a day's lines charge otherwise than was agreed, judged as of now; None without a
+        statement of the whole day. Raises what `take_in` does of an operator, and `FeeBook.of`."""
+        facts, terms = self._facts(operator), self._terms.of(operator)
+        async with self._store.turn(operator):
+            if day not in (await self._store.taken(operator, terms)).whole:
+                return None
+            return await self._fees.of(facts, day, (await self._judge(facts, day)).judged)
+
     async def age(self) -> int:
         """Judge the last days again as of today, and call people for what stayed unexplained.
 
@@ -192,6 +204,8 @@ class Statements:
                 since_ms = self._now_ms() - AGED_DAYS * DAY_MS
                 older = await self._store.undone_days(facts.name, first, since_ms)
                 older += await self._late_days(facts, first, today)
+                fees = await self._fees.open_days(facts.name, taken.days)
+                older += [day for day in fees if day < first]
                 for day in (*dict.fromkeys(older), *sorted(d for d in taken.days if d >= first)):
                     changed += (await self._judge(facts, day)).changed
                 await self._miss_statements(facts, taken, today)
@@ -291,6 +305,8 @@ class Statements:
         )
         known = {s.theirs.line_id: s for s in stored}
         changed = await self._consequences.act(facts, judged, known, today, paid_in, moved)
+        if day in taken.whole:
+            await self._fees.call_people(facts, day, judged, terms, self._now_ms())
         return _Day(judged, ours, changed + given)
 
     async def _miss_statements(self, facts: OperatorFacts, taken: Taken, today: date) -> None:
