@@ -61,6 +61,7 @@ class Seen(msgspec.Struct, frozen=True):
     told: tuple[str, ...] = ()  # whose names their operator told, and which were compared as well
     masked: tuple[str, ...] = ()  # whose names it told with letters hidden: nothing to compare
     known: tuple[Resemblance, ...] = ()  # decided on before, by these lists: no news
+    was_told: tuple[str, ...] = ()  # whose names their operator told for an earlier decision
 
     @property
     def points(self) -> int:
@@ -139,7 +140,7 @@ def reasons_of(seen: Seen) -> list[str]:
     return reasons
 
 
-_LATER = frozenset({"told", "masked", "known"})
+_LATER = frozenset({"told", "masked", "known", "was_told"})
 """Written down only where they say something: what was decided before they were is told alike."""
 
 

@@ -12,6 +12,7 @@ import pytest
 from engine.clock import PaymentId
 from engine.compliance.clearance import OPERATOR, STAFF, Action, replay, seen_in
 from engine.compliance.history import HistoryStore, Named
+from engine.compliance.lists.listed import ListFile
 from engine.compliance.lists.store import ListStore
 from engine.compliance.profiles import Profiles
 from engine.decisions import Decision
@@ -47,6 +48,11 @@ def entries(decision: Decision) -> list[tuple[str, str, str]]:
 def stored(decision: Decision) -> Decision:
     """As it is read from the journal."""
     return msgspec.json.decode(msgspec.json.encode(decision), type=Decision)
+
+
+def shortened(file: ListFile) -> ListFile:
+    """Its next version, a little smaller."""
+    return msgspec.structs.replace(file, entries=file.entries[:-1])
 
 
 class Asked:
@@ -301,6 +307,29 @@ async def test_once_the_lists_have_changed_the_operator_is_asked_for_the_name_it
     assert entries(held.decision) == [("payee", OPERATOR, "80001")]
     silent = await house.compliance.recheck(told, question, Asked())
     assert silent is not None and not silent.is_hold
+
+
+async def test_that_an_operator_tells_a_name_is_remembered_over_every_decision_in_between(
+    house: House,
+) -> None:
+    """A release states the terms anew, with a decision for which no operator was asked."""
+    await house.lists.load(sdn(), int(house.clock.epoch() * 1000))
+    await house.screener.refresh()
+    await house.register(NAKATO)
+    question, operator = house.question(), Asked()
+    told = stored((await house.check(question, told=OTHER)).decision)
+    await house.profiles.describe(NAKATO, name=LISTED)
+    released = await house.compliance.recheck(told, question, operator)
+    assert released is not None and operator.times == 0
+    await house.load()
+    silent = await house.compliance.recheck(stored(released.decision), question, operator)
+    assert silent is not None and operator.times == 1
+    await house.lists.load(shortened(sdn()), int(house.clock.epoch() * 1000))
+    await house.screener.refresh()
+    operator.name = OTHER
+    held = await house.compliance.recheck(stored(silent.decision), question, operator)
+    assert held is not None and operator.times == 2
+    assert ("payee", OPERATOR, "80001") in entries(held.decision)
 
 
 async def test_who_was_not_named_at_the_confirm_is_not_asked_for(house: House) -> None:
