@@ -92,6 +92,7 @@ class Seen(msgspec.Struct, frozen=True):
     masked: tuple[str, ...] = ()  # whose names it told with letters hidden: nothing to compare
     known: tuple[Resemblance, ...] = ()  # decided on before, by these lists: no news
     sim: SimSeen | None = None  # None: nobody is there who could tell
+    was_told: tuple[str, ...] = ()  # whose names their operator told for an earlier decision
 
     @property
     def points(self) -> int:
@@ -183,7 +184,7 @@ def _of_sim(seen: Seen) -> list[str]:
     return [f"the payer's SIM was changed {sim.hours} hours before, as {sim.told_by} tells"]
 
 
-_LATER = frozenset({"told", "masked", "known", "sim"})
+_LATER = frozenset({"told", "masked", "known", "sim", "was_told"})
 """Written down only where they say something: what was decided before they were is told alike."""
 
 

@@ -196,13 +196,15 @@ class Compliance:
         is_by_other_lists = before is None or before.lists != versions
         if not is_by_other_lists and not versions and not self._thresholds.is_news(sim):
             return None
-        is_to_be_asked = is_by_other_lists and (before is None or "payee" in before.told)
-        told = await ask() if is_to_be_asked and versions else ""
+        was_told = (*before.told, *before.was_told) if before is not None else ("payee",)
+        told = await ask() if is_by_other_lists and versions and "payee" in was_told else ""
         payer, payee = await self._profiles.of_both(question.payer, question.payee)
         people = _People({"payer": payer, "payee": payee}, told)
         seen = self._compare(people, collected=True, sim=sim)
-        if before is not None and not is_by_other_lists:
-            seen = msgspec.structs.replace(seen, known=before.decided_on)
+        if before is not None:
+            known = () if is_by_other_lists else before.decided_on
+            was_told = tuple(who for who in dict.fromkeys(was_told) if who not in seen.told)
+            seen = msgspec.structs.replace(seen, known=known, was_told=was_told)
         clearance = clear(seen, None)
         if not is_by_other_lists and clearance.action is Action.ALLOW:
             return None

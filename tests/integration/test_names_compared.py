@@ -9,24 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.clock import PaymentId
 from engine.compliance.clearance import OPERATOR, STAFF, Action, replay, seen_in
-from engine.compliance.history import HistoryStore, Named
-from engine.compliance.lists.store import ListStore
-from engine.compliance.profiles import Profiles
+from engine.compliance.history import Named
+from engine.compliance.lists.listed import ListFile
 from engine.decisions import Decision
-from engine.desk.proposals import Kind, Person, Proposal
-from engine.desk.proposals import State as Stands
 from engine.errors import NoWayNow
-from engine.money import Money
-from engine.msisdn import Msisdn
-from engine.payments.decided import Decided
-from engine.payments.lifecycle import State
-from tests.integration.client_room import ClientRoom, open_client_room
 from tests.integration.compliance_room import BORN, LISTED, NAKATO, STRANGER, House
 from tests.integration.counter_room import Counted
-from tests.unit.compliance.lists_of_nobody import sdn, un
-from tests.unit.payments.examples import PAYEE
+from tests.unit.compliance.lists_of_nobody import sdn
 from tests.unit.session.rooms import FakeClock
 
 OTHER = "Vymyshlen Nesushchestvuyev"
@@ -47,6 +37,11 @@ def entries(decision: Decision) -> list[tuple[str, str, str]]:
 def stored(decision: Decision) -> Decision:
     """As it is read from the journal."""
     return msgspec.json.decode(msgspec.json.encode(decision), type=Decision)
+
+
+def shortened(file: ListFile) -> ListFile:
+    """Its next version, a little smaller."""
+    return msgspec.structs.replace(file, entries=file.entries[:-1])
 
 
 class Asked:
@@ -303,6 +298,29 @@ async def test_once_the_lists_have_changed_the_operator_is_asked_for_the_name_it
     assert silent is not None and not silent.is_hold
 
 
+async def test_that_an_operator_tells_a_name_is_remembered_over_every_decision_in_between(
+    house: House,
+) -> None:
+    """A release states the terms anew, with a decision for which no operator was asked."""
+    await house.lists.load(sdn(), int(house.clock.epoch() * 1000))
+    await house.screener.refresh()
+    await house.register(NAKATO)
+    question, operator = house.question(), Asked()
+    told = stored((await house.check(question, told=OTHER)).decision)
+    await house.profiles.describe(NAKATO, name=LISTED)
+    released = await house.compliance.recheck(told, question, operator)
+    assert released is not None and operator.times == 0
+    await house.load()
+    silent = await house.compliance.recheck(stored(released.decision), question, operator)
+    assert silent is not None and operator.times == 1
+    await house.lists.load(shortened(sdn()), int(house.clock.epoch() * 1000))
+    await house.screener.refresh()
+    operator.name = OTHER
+    held = await house.compliance.recheck(stored(silent.decision), question, operator)
+    assert held is not None and operator.times == 2
+    assert ("payee", OPERATOR, "80001") in entries(held.decision)
+
+
 async def test_who_was_not_named_at_the_confirm_is_not_asked_for(house: House) -> None:
     question = house.question()
     decision = stored((await house.check(question)).decision)
@@ -317,92 +335,3 @@ async def test_of_a_payee_in_anothers_place_the_operator_is_asked(house: House) 
     await house.load()
     held = await house.compliance.recheck(None, house.question(), Asked(LISTED))
     assert held is not None and held.is_hold
-
-
-# Put together as a process does it.
-
-
-@pytest.fixture
-async def room(seeded_url: str) -> AsyncIterator[ClientRoom]:
-    async with open_client_room(seeded_url) as opened:
-        await ListStore(opened.world.pool, 1, smaller_percent_min=80).load(sdn(), 1)
-        await opened.engine.screener.refresh()
-        yield opened
-
-
-async def taken_on(room: ClientRoom, told: str) -> PaymentId:
-    """A payment as it is confirmed on a phone."""
-    counter, amount = room.engine.counter, Money(100_000, "KES")
-    quote = await counter.quote(payer=room.payer, network="63902", payee=PAYEE, amount=amount)
-    confirmed = await counter.confirm(
-        payer=room.payer, quote=quote, key=quote.quote_id, by_pin=True, told=told
-    )
-    await room.engine.dispatcher.idle()
-    return confirmed.payment_id
-
-
-@pytest.mark.parametrize(
-    ("told", "state"), [(LISTED, State.ON_HOLD), ("Sarah Nakato", State.PAYING)]
-)
-async def test_the_name_that_a_phone_was_shown_is_compared_at_its_confirm(
-    room: ClientRoom, told: str, state: State
-) -> None:
-    payment_id = await taken_on(room, told)
-    await room.tell(payment_id)
-    assert await room.state(payment_id) is state
-
-
-async def release(room: ClientRoom, payment_id: PaymentId) -> Proposal:
-    desk = room.engine.office.desk
-    asked = await desk.propose(
-        Kind.RELEASE_HOLD, {"payment": payment_id}, by=Person("amina"), note="looked into"
-    )
-    return await desk.approve(asked.id, by=Person("brian"))
-
-
-async def test_what_was_shown_is_released_also_by_another_spelling(room: ClientRoom) -> None:
-    await room.engine.customers.register(PAYEE, "UG", "en", "4826")
-    payment_id = await taken_on(room, LISTED)
-    await room.tell(payment_id)
-    await Profiles(room.world.pool, 1).describe(PAYEE, name="Mohammed Kassem Al-Zubaidi")
-    assert (await release(room, payment_id)).state is Stands.DONE
-    assert await room.state(payment_id) is State.PAYING
-
-
-async def test_a_release_waits_until_people_were_shown_whom_a_corrected_name_resembles(
-    room: ClientRoom,
-) -> None:
-    await room.engine.customers.register(PAYEE, "UG", "en", "4826")
-    payment_id = await taken_on(room, LISTED)
-    await room.tell(payment_id)
-    await Profiles(room.world.pool, 1).describe(PAYEE, name="Ana Ficticia García Morales")
-    refused = await release(room, payment_id)
-    assert refused.state is Stands.FAILED
-    assert refused.outcome is not None
-    assert "than anybody was shown" in refused.outcome and "Ficticia" not in refused.outcome
-    assert await room.state(payment_id) is State.ON_HOLD
-    decided = Decided(room.world.pool, 1, room.engine.decisions)
-    quote_id = await decided.quote_of(payment_id)
-    assert quote_id == (await room.payment(payment_id)).quote.quote_id
-    named = await HistoryStore(room.world.pool, 1).names_of(quote_id)
-    assert named == [
-        Named("payee", OPERATOR, LISTED), Named("payee", STAFF, "Ana Ficticia García Morales"),
-    ]  # fmt: skip
-    *_, shown = await decided.of(payment_id)
-    assert "payee resembles ofac_sdn:90002" in shown.decision.reason
-    assert (await release(room, payment_id)).state is Stands.DONE
-    assert await room.state(payment_id) is State.PAYING
-
-
-async def test_the_operators_of_a_process_are_asked_once_its_lists_have_changed(
-    room: ClientRoom, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def name_of(msisdn: Msisdn) -> str | None:
-        return OTHER if msisdn == PAYEE else None
-
-    payment_id = await taken_on(room, OTHER)
-    monkeypatch.setattr(room.world.mtn, "name_of", name_of, raising=False)
-    await ListStore(room.world.pool, 1, smaller_percent_min=80).load(un(), 1)
-    await room.engine.screener.refresh()
-    await room.tell(payment_id)
-    assert await room.state(payment_id) is State.ON_HOLD
