@@ -17,6 +17,7 @@ from engine.correlation import speaking_of
 from engine.errors import OurFault, OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
 from engine.holding import Holding
 from engine.ledger.plans import Intent
+from engine.memory import end_if_refused
 from engine.messages.delivery_notices import DeliveryNotices
 from engine.messages.sender import Messages
 from engine.outbox import HELD, NEVER_SENT, Leased, Outbox
@@ -158,6 +159,7 @@ class Dispatcher:
             try:
                 await self._finish_or_repeat(left)
             except Exception as error:  # nothing is concluded from it (`payments/decisions/0040`)
+                end_if_refused(error)
                 if isinstance(error, OurFault) or not self._messages.carries(left.kind):
                     await self._faults.tell(
                         left.payment_id, "an order of it, or a message, waits", error
@@ -286,6 +288,7 @@ class Dispatcher:
             port = self._operators[operator]
             order = await self._orders.made(payment, attempt_id, direction, operator)
         except Exception as error:
+            end_if_refused(error)
             if claim is None:  # the call before may have been carried out
                 raise
             await self._ends.not_made(payment, attempt_id, direction, error, claim)
@@ -309,7 +312,8 @@ class Dispatcher:
             if error.provider_reference is not None:
                 await self.payments.record_accepted(payment, attempt_id, error.provider_reference)
             await self.payments.record_unclear(payment, attempt_id)
-        except Exception:  # nobody knows how far the call came (`payments/decisions/0037`)
+        except Exception as error:  # nobody knows how far it came (`payments/decisions/0037`)
+            end_if_refused(error)
             log.exception("%s %s unclear by our own fault", payment.code, direction.name)
             await self.payments.record_unclear(payment, attempt_id)
         else:

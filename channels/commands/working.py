@@ -17,6 +17,7 @@ from channels.production import refuse_insecure
 from channels.rounds import make_rounds
 from channels.settings import Settings
 from channels.starting import open_when_up
+from channels.watching.memory import end_without_memory, watch_loop
 from channels.worker import run_worker
 
 
@@ -49,7 +50,10 @@ def _work(settings: Settings, work: Callable[[asyncio.Event], Awaitable[None]]) 
     tune_collector()
     tell_faults_of(settings)
 
+    end_without_memory()
+
     async def run() -> None:
+        watch_loop(asyncio.get_running_loop())
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from engine.errors import ProviderError
+from engine.memory import end_if_refused
 from engine.msisdn import Msisdn
 from engine.ports import HolderPort, NamePort, OperatorPort
 
@@ -136,6 +137,7 @@ def _hear(task: "asyncio.Task[WalletFound]") -> BaseException | None:
     if task.cancelled():
         return asyncio.CancelledError()
     error = task.exception()
+    end_if_refused(error)
     if error is not None and not isinstance(error, ProviderError):
         log.error("a wallet could not be asked about: %s", type(error).__name__)
     return error

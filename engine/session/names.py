@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from engine.errors import ProviderError
+from engine.memory import end_if_refused
 from engine.msisdn import Msisdn
 from engine.ports import NamePort
 from engine.septets import cut, transliterate
@@ -97,6 +98,7 @@ def _hear(task: "asyncio.Task[str | None]") -> BaseException | None:
     if task.cancelled():
         return asyncio.CancelledError()
     error = task.exception()
+    end_if_refused(error)
     if error is not None and not isinstance(error, ProviderError):
         _log.error("a name could not be asked for: %s", type(error).__name__)
     return error
