@@ -7,7 +7,8 @@ unless its operator refuses a repeated reference. What follows from a call is `c
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 import msgspec
 
@@ -43,6 +44,12 @@ log = logging.getLogger(__name__)
 
 PROOF_PAUSES = (0.0, 1.0, 4.0)
 """Seconds before each question: some callbacks come before the status shows what they say."""
+
+TAKEN_OVER_MAX = 1_000
+"""So many intents that others left behind one process has under way, and a batch at most above it:
+each is held by a lease that is renewed, and by memory. An operator that takes calls and answers
+nothing keeps as many of them as it may have connections.
+"""
 
 
 class Dispatcher:
@@ -80,6 +87,10 @@ class Dispatcher:
         )  # fmt: skip
         self._tasks = Tasks(failed="an intent was not carried out; the sweep will take it over")
         self._start = self._tasks.start
+        self._taken_over = 0  # under way
+        self._room = asyncio.Event()
+        self._room.set()
+        self._from_newest = True  # the last sweep was: the next begins with the oldest
         self.payments: Payments  # set once by the wiring: the two know each other
 
     def hear(self, payment: Payment, intents: tuple[Intent, ...]) -> None:
@@ -94,10 +105,18 @@ class Dispatcher:
         self._start(self._carry_out(None, intent))
 
     async def sweep(self, most: int = 100) -> int:
-        """Take over intents whose process died; returns how many were found."""
-        left = await self._outbox.lease_left_behind(most)
+        """Take over intents whose process died; returns how many were found.
+
+        Waits while as many are under way as one process carries: the others wait in their table,
+        for whoever has room. The oldest first and the newest first in turns: who has just confirmed
+        to a process that died does not wait behind all that is left of a long outage.
+        """
+        await self._room.wait()
+        self._from_newest = not self._from_newest
+        left = await self._outbox.lease_left_behind(most, newest=self._from_newest)
         for intent in left:
-            self._start(self._take_over(intent) if intent.unread is None else self._tell(intent))
+            work = self._take_over(intent) if intent.unread is None else self._tell(intent)
+            self._start(self._counted(work))
         return len(left)
 
     async def ask(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> Heard:
@@ -153,6 +172,17 @@ class Dispatcher:
                 await self._call(payment, AttemptId(intent.id), Direction(intent.kind), claim)
 
     # Intents left behind.
+
+    async def _counted(self, work: Coroutine[Any, Any, None]) -> None:
+        self._taken_over += 1
+        if self._taken_over >= TAKEN_OVER_MAX:
+            self._room.clear()
+        try:
+            await work
+        finally:
+            self._taken_over -= 1
+            if self._taken_over < TAKEN_OVER_MAX:
+                self._room.set()
 
     async def _take_over(self, left: Leased) -> None:
         with speaking_of(payment=left.payment_id), self._holding(left.id, left.claim):

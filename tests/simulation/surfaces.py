@@ -393,7 +393,8 @@ class ModelOutbox(Outbox):
 
         return await self._wire.ask(write)
 
-    async def lease_left_behind(self, most: int) -> list[Leased]:
+    async def lease_left_behind(self, most: int, *, newest: bool = False) -> list[Leased]:
+        del newest  # here one sweep takes all there are
         return await self._lease_many(most, questions=False)
 
     async def lease_questions(self, most: int) -> list[Leased]:
