@@ -13,8 +13,6 @@ from tests.chaos.draws import STARVES, draw_starvations
 from tests.chaos.hunger import Hunger
 from tests.chaos.run import Plan, run
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits other processes' memory")
-
 EATS = """
 import sys
 print("ready", flush=True)

@@ -65,8 +65,6 @@ PLACES = (
     "a library that tells the log",
 )  # fmt: skip
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
 
 def run(place: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", PROGRAM, place]
