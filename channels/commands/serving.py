@@ -19,7 +19,7 @@ from channels.processes import sound_ones, tell_faults_of, tune_collector
 from channels.production import refuse_insecure
 from channels.settings import EdgeSettings, Settings
 from channels.street import Street
-from channels.watching.memory import end_without_memory, watch_loop
+from channels.watching.memory import ending_without_memory, watch_loop
 from channels.web.server import Connection
 from channels.web.tls import loop_with, open_tls
 from engine.memory import end_if_refused
@@ -76,9 +76,8 @@ def _serve(app: ASGIApp, settings: Settings, options: argparse.Namespace) -> int
     server = uvicorn.Server(server_config(opened, settings.edges, options.host, options.port))
     tune_collector()
     tell_faults_of(settings)
-    end_without_memory()
     try:
-        with contextlib.suppress(KeyboardInterrupt):
+        with ending_without_memory(), contextlib.suppress(KeyboardInterrupt):
             server.run()
     except SystemExit:
         if opened.fault is not None:

@@ -8,6 +8,8 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from engine.memory import end_by, end_if_refused
@@ -21,20 +23,29 @@ _WORDS: Final = (
 _STDERR: Final = 2
 
 
-def end_without_memory() -> None:
-    """From now on this process ends when it is refused memory. Of a whole process, once, after its
-    log was set up; `watch_loop` for the loop it runs.
+@contextmanager
+def ending_without_memory() -> Iterator[None]:
+    """A block in which this process ends when it is refused memory. To be entered once its log was
+    set up; `watch_loop` for the loop it runs.
     """
-    end_by(_end_now)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(Refused())
-    usual = sys.unraisablehook
+    usual, refused = sys.unraisablehook, Refused()
+    handlers = list(logging.getLogger().handlers)
 
     def told(unraisable: Any) -> None:
         end_if_refused(unraisable.exc_value)
         usual(unraisable)
 
+    end_by(_end_now)
     sys.unraisablehook = told
+    for handler in handlers:
+        handler.addFilter(refused)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(refused)
+        sys.unraisablehook = usual
+        end_by(None)
 
 
 def watch_loop(loop: asyncio.AbstractEventLoop) -> None:

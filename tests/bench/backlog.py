@@ -245,7 +245,7 @@ def _section(
     died = f"{median(left_behind):.1f} s, {max(left_behind):.1f} s at most" if left_behind else "-"
     asked = f"{median(fresh) * 1000:.0f} ms, {max(fresh) * 1000:.0f} ms at most" if fresh else "-"
     return Section(
-        ("backlog", "rows/s", "Python us", "Postgres us", "resident MB", "pages of a look"),
+        ("(q) backlog", "rows/s", "Python us", "Postgres us", "resident MB", "pages of a look"),
         tuple(rows),
         (
             f"{options.rows:,} notices, {options.processes} processes, loop {loop_ms:.2f} ms",

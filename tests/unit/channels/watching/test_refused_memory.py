@@ -1,21 +1,22 @@
 """A process to which the system gives no more memory ends, wherever that comes out."""
 
+import logging
 import subprocess
 import sys
 
 import pytest
 
-from channels.watching.memory import REFUSED
+from channels.watching.memory import REFUSED, ending_without_memory
+from engine.memory import end_if_refused
 from simulator.stack import PROJECT
 
 PROGRAM = """
 import asyncio, gc, logging, resource, sys
 from channels.watching.logs import set_up_logging
-from channels.watching.memory import end_without_memory, watch_loop
+from channels.watching.memory import ending_without_memory, watch_loop
 from engine.tasks import Tasks, for_life
 
 set_up_logging("info", "text")
-end_without_memory()
 
 def grow():  # more than a process of ours ever takes at once
     return bytearray(64 << 20)
@@ -58,7 +59,8 @@ async def main():
     print("lives", flush=True)
 
 kept = []
-asyncio.run(main())
+with ending_without_memory():
+    asyncio.run(main())
 """
 PLACES = (
     "a callback", "a task of a room", "work for life", "a task that nobody asks", "a finaliser",
@@ -79,6 +81,19 @@ def test_a_process_that_is_refused_memory_ends(place: str) -> None:
     assert (told.returncode, told.stdout) == (REFUSED, ""), told.stderr
     assert told.stderr.endswith("memory is refused, this process ends; another takes over what"
                                 " it began\n")  # fmt: skip
+
+
+def test_behind_the_block_nothing_ends_the_process_any_more() -> None:
+    handler = logging.NullHandler()
+    logging.getLogger().addHandler(handler)
+    usual = sys.unraisablehook
+    try:
+        with ending_without_memory():
+            assert len(handler.filters) == 1 and sys.unraisablehook is not usual
+        assert handler.filters == [] and sys.unraisablehook is usual
+        end_if_refused(MemoryError())
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 def test_a_process_that_needs_no_more_lives_on() -> None:
