@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from engine.database import connect, must_take_writes
 from engine.outages import AWAY, POSTGRES, REDIS, server_away
+from engine.tasks import for_life
 
 QUIET_SECONDS = 60.0
 """A line after so long a silence tells of another outage."""
@@ -45,9 +46,7 @@ async def told_once(
     }
     if ask_redis is not None:
         asked[REDIS] = ask_redis
-    watches = [
-        asyncio.create_task(watch_for_end(outages, server, ask)) for server, ask in asked.items()
-    ]
+    watches = [for_life(watch_for_end(outages, server, ask)) for server, ask in asked.items()]
     try:
         yield
     finally:

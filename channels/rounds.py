@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from channels.settings import BadSettings, Settings
 from channels.tenants import Tenant
 from engine.correlation import speaking_of
+from engine.memory import end_if_refused
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ async def make_rounds(
             try:
                 await work(tenant.settings)
             except Exception as error:
+                end_if_refused(error)
                 # Of bad settings the sentence is all, and a trace would hide it.
                 is_ours = not isinstance(error, BadSettings)
                 log.error("this tenant is not worked for: %s", error, exc_info=is_ours)

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
+from engine.memory import end_if_refused
 from engine.outages import server_away
 
 T = TypeVar("T")
@@ -75,6 +76,7 @@ async def open_when_up(
         try:
             return await work()
         except Exception as error:
+            end_if_refused(error)
             server = server_away(error)
             if server is None:
                 raise
@@ -112,6 +114,7 @@ def _end_process() -> None:
 
 def _tell_end_of(tries: asyncio.Task[Any], give_up: Callable[[], None]) -> None:
     if not tries.cancelled() and (error := tries.exception()) is not None:
+        end_if_refused(error)
         log.critical("cannot start: %s", _kind(error))
         give_up()
 

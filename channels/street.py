@@ -27,6 +27,7 @@ from channels.web.server import Bounds
 from engine.clock import Clock, Ids
 from engine.correlation import speaking_of
 from engine.errors import NotServed
+from engine.memory import end_if_refused
 from providers.environment import MissingSettings, SenselessSettings
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class House:
                 self.fault = str(error)
                 log.error("this tenant is not served: %s", error)
             except Exception as error:
+                end_if_refused(error)
                 self.fault = str(error) or type(error).__name__
                 log.exception("this tenant is not served")
             finally:

@@ -1,6 +1,5 @@
 """The session half put together: editions of the menus, Redis, and the rooms the verbs ask."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -21,6 +20,7 @@ from engine.session.session import Seal
 from engine.session.steps import LateWork
 from engine.session.store import SessionStore
 from engine.session.turn import TurnTaker
+from engine.tasks import for_life
 
 WATCH_SECONDS = 2.0
 """How soon a changed file in `menus/` is served, or refused with its faults in the log."""
@@ -64,7 +64,7 @@ async def open_turns(engine: Engine, dials: Dials) -> AsyncIterator[TurnTaker]:
         may_begin=dials.may_begin,
     )
     own = engine.settings.own_menus
-    watch = asyncio.create_task(editions.watch(MENUS, WATCH_SECONDS, own))
+    watch = for_life(editions.watch(MENUS, WATCH_SECONDS, own))
     try:
         yield turns
     finally:

@@ -69,6 +69,7 @@ from engine.ports import OperatorPort, SmsPort
 from engine.privacy.ring import KeyRing
 from engine.revision import must_be_migrated
 from engine.session.editions import BROKEN
+from engine.tasks import for_life
 from engine.texts import Texts
 from engine.traffic.conversation import Conversations
 from engine.traffic.log import TrafficLog
@@ -211,7 +212,7 @@ async def _keep_informed(engine: Engine, ring: KeyRing | None) -> list[asyncio.T
     await clocks.look()
     keys = [ring.keep_fresh(AWAY)] if ring is not None else []
     return [
-        asyncio.create_task(work)
+        for_life(work)
         for work in (
             *keys,
             clocks.keep_looking(),

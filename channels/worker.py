@@ -23,11 +23,13 @@ from engine.database import ensure_months
 from engine.errors import CappError
 from engine.fx.feed import RateFeed
 from engine.inbox.store import InboxStore
+from engine.memory import end_if_refused
 from engine.messages.watch import MessageWatch
 from engine.payments.our_faults import Mended
 from engine.payments.unresolved import Unresolved
 from engine.privacy.retention import Retention
 from engine.staff.sealing import Sealing
+from engine.tasks import for_life
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
         settlement = await closing.enter_async_context(open_settlement(engine))
         hooks = await closing.enter_async_context(open_hooks(engine))
         loops = [*_loops(engine, feed), *_settlement_loops(settlement), *_hook_loops(hooks)]
-        tasks = [asyncio.create_task(loop) for loop in loops]
+        tasks = [for_life(loop) for loop in loops]
         log.info("worker is up")
         await stop.wait()
         engine.committer.end_soon()
@@ -159,6 +161,7 @@ async def _every(seconds: float, work: Callable[[], Awaitable[int]], what: str) 
                 continue
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, CappError) as error:
             log.warning("%s: %s", what, error)
-        except Exception:  # the edge that must go on: a mistake of ours, told with its trace
+        except Exception as error:  # the edge that must go on: our mistake, told with its trace
+            end_if_refused(error)
             log.exception("%s failed", what)
         await asyncio.sleep(seconds)

@@ -7,7 +7,8 @@ unless its operator refuses a repeated reference. What follows from a call is `c
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 import msgspec
 
@@ -17,6 +18,7 @@ from engine.correlation import speaking_of
 from engine.errors import OurFault, OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
 from engine.holding import Holding
 from engine.ledger.plans import Intent
+from engine.memory import end_if_refused
 from engine.messages.delivery_notices import DeliveryNotices
 from engine.messages.sender import Messages
 from engine.outbox import HELD, NEVER_SENT, Leased, Outbox
@@ -42,6 +44,12 @@ log = logging.getLogger(__name__)
 
 PROOF_PAUSES = (0.0, 1.0, 4.0)
 """Seconds before each question: some callbacks come before the status shows what they say."""
+
+TAKEN_OVER_MAX = 1_000
+"""So many intents that others left behind one process has under way, and a batch at most above it:
+each is held by a lease that is renewed, and by memory. An operator that takes calls and answers
+nothing keeps as many of them as it may have connections.
+"""
 
 
 class Dispatcher:
@@ -79,6 +87,10 @@ class Dispatcher:
         )  # fmt: skip
         self._tasks = Tasks(failed="an intent was not carried out; the sweep will take it over")
         self._start = self._tasks.start
+        self._taken_over = 0  # under way
+        self._room = asyncio.Event()
+        self._room.set()
+        self._from_newest = True  # the last sweep was: the next begins with the oldest
         self.payments: Payments  # set once by the wiring: the two know each other
 
     def hear(self, payment: Payment, intents: tuple[Intent, ...]) -> None:
@@ -93,10 +105,18 @@ class Dispatcher:
         self._start(self._carry_out(None, intent))
 
     async def sweep(self, most: int = 100) -> int:
-        """Take over intents whose process died; returns how many were found."""
-        left = await self._outbox.lease_left_behind(most)
+        """Take over intents whose process died; returns how many were found.
+
+        Waits while as many are under way as one process carries: the others wait in their table,
+        for whoever has room. The oldest first and the newest first in turns: who has just confirmed
+        to a process that died does not wait behind all that is left of a long outage.
+        """
+        await self._room.wait()
+        self._from_newest = not self._from_newest
+        left = await self._outbox.lease_left_behind(most, newest=self._from_newest)
         for intent in left:
-            self._start(self._take_over(intent) if intent.unread is None else self._tell(intent))
+            work = self._take_over(intent) if intent.unread is None else self._tell(intent)
+            self._start(self._counted(work))
         return len(left)
 
     async def ask(self, payment: Payment, attempt_id: AttemptId, direction: Direction) -> Heard:
@@ -153,11 +173,23 @@ class Dispatcher:
 
     # Intents left behind.
 
+    async def _counted(self, work: Coroutine[Any, Any, None]) -> None:
+        self._taken_over += 1
+        if self._taken_over >= TAKEN_OVER_MAX:
+            self._room.clear()
+        try:
+            await work
+        finally:
+            self._taken_over -= 1
+            if self._taken_over < TAKEN_OVER_MAX:
+                self._room.set()
+
     async def _take_over(self, left: Leased) -> None:
         with speaking_of(payment=left.payment_id), self._holding(left.id, left.claim):
             try:
                 await self._finish_or_repeat(left)
             except Exception as error:  # nothing is concluded from it (`payments/decisions/0040`)
+                end_if_refused(error)
                 if isinstance(error, OurFault) or not self._messages.carries(left.kind):
                     await self._faults.tell(
                         left.payment_id, "an order of it, or a message, waits", error
@@ -286,6 +318,7 @@ class Dispatcher:
             port = self._operators[operator]
             order = await self._orders.made(payment, attempt_id, direction, operator)
         except Exception as error:
+            end_if_refused(error)
             if claim is None:  # the call before may have been carried out
                 raise
             await self._ends.not_made(payment, attempt_id, direction, error, claim)
@@ -309,7 +342,8 @@ class Dispatcher:
             if error.provider_reference is not None:
                 await self.payments.record_accepted(payment, attempt_id, error.provider_reference)
             await self.payments.record_unclear(payment, attempt_id)
-        except Exception:  # nobody knows how far the call came (`payments/decisions/0037`)
+        except Exception as error:  # nobody knows how far it came (`payments/decisions/0037`)
+            end_if_refused(error)
             log.exception("%s %s unclear by our own fault", payment.code, direction.name)
             await self.payments.record_unclear(payment, attempt_id)
         else:

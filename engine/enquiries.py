@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from engine.errors import ProviderError
+from engine.memory import end_if_refused
 
 FAILURES_MAX = 3
 REST_SECONDS = 30.0
@@ -89,6 +90,7 @@ class Enquiries(Generic[T]):
         if task.cancelled():
             return asyncio.CancelledError()
         error = task.exception()
+        end_if_refused(error)
         if error is not None and not isinstance(error, ProviderError):
             log.error("no %s could be asked for: %s", self._what, type(error).__name__)
         return error

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Generic, ParamSpec, TypeVar
 
 from engine.errors import OurFault
+from engine.memory import end_if_refused
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,13 @@ class Gatherer(Generic[K, V]):
         return answer
 
     async def _run(self) -> None:
+        try:
+            await self._answer_all()
+        except Exception as error:  # nobody waits for this task
+            end_if_refused(error)
+            raise
+
+    async def _answer_all(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
             if loop.time() < self._busy_until:
@@ -70,6 +78,7 @@ class Gatherer(Generic[K, V]):
             try:
                 found = await self._fetch([*dict.fromkeys(key for key, _ in batch)])
             except Exception as error:  # noqa: BLE001 - handed to everyone who asked
+                end_if_refused(error)
                 for _, answer in batch:
                     _give(answer, error)
                 continue

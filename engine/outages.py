@@ -23,6 +23,7 @@ _POSTGRES_AWAY = (
     asyncpg.TooManyConnectionsError,
     asyncpg.ReadOnlySQLTransactionError,  # a standby, or one that its keepers closed for writing
     asyncpg.DiskFullError,  # it answers, and can keep nothing until somebody makes room
+    asyncpg.OutOfMemoryError,  # likewise
 )
 # An OSError that tells of our own files, not of anybody else.
 _FILES = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError)

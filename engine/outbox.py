@@ -42,6 +42,19 @@ HELD = "held"
 """Stands where an end will: the order is kept from leaving by somebody who says how it ended."""
 
 
+_LEASE = (
+    "with old as (select id, sent_at from outbox where id < $4 and lease_until < $1"
+    "   and kind = any((select $5::smallint[])::smallint[])"
+    "   order by id limit $2 for update skip locked)"
+    " update outbox o set lease_until = $3, sent_at = coalesce(o.sent_at, $1),"
+    "   claims = o.claims + 1"
+    " from old where o.id = old.id"
+    " returning o.id, o.payment, o.kind, o.payload, old.sent_at is not null as was_sent,"
+    "   o.claims, o.ended"
+)
+_LEASE_NEWEST = _LEASE.replace("order by id", "order by id desc")
+
+
 def ever_rarer(made: str, now: float, seconds_min: float) -> float:
     """So many seconds what nobody here can mend is left alone: half as long again as it has waited
     since that id was made, and an hour at most.
@@ -204,14 +217,15 @@ class Outbox:
             )
         )  # fmt: skip
 
-    async def lease_left_behind(self, most: int) -> list[Leased]:
-        """Intents whose lease has run out, claimed for this process in the same statement; those
-        that are `unread` are put back already, for whoever tells people of them.
+    async def lease_left_behind(self, most: int, *, newest: bool = False) -> list[Leased]:
+        """Intents whose lease has run out, claimed for this process in the same statement, the
+        oldest first or the `newest`; those that are `unread` are put back already, for whoever
+        tells people of them.
 
         Only ids older than the shortest retry are looked at: they are times, and few rows live
         that long. That spares an index which every claim would have to touch.
         """
-        return await self._lease(most, LEFT_BEHIND)
+        return await self._lease(most, LEFT_BEHIND, newest=newest)
 
     async def lease_questions(self, most: int) -> list[Leased]:
         """Questions whose time has come, claimed likewise; those about late news, only."""
@@ -243,18 +257,13 @@ class Outbox:
         """A delivery report, which may come early, late, or twice."""
         await self._reports.get((tenant, report))
 
-    async def _lease(self, most: int, kinds: Sequence[int]) -> list[Leased]:
+    async def _lease(
+        self, most: int, kinds: Sequence[int], *, newest: bool = False
+    ) -> list[Leased]:
         now = int(self._clock.epoch())
         oldest = first_id_at(self._clock.now() - timedelta(seconds=RETRY_SECONDS_MIN))
         rows = await self._pool.fetch(
-            "with old as (select id, sent_at from outbox where id < $4 and lease_until < $1"
-            "   and kind = any((select $5::smallint[])::smallint[])"
-            "   order by id limit $2 for update skip locked)"
-            " update outbox o set lease_until = $3, sent_at = coalesce(o.sent_at, $1),"
-            "   claims = o.claims + 1"
-            " from old where o.id = old.id"
-            " returning o.id, o.payment, o.kind, o.payload, old.sent_at is not null as was_sent,"
-            "   o.claims, o.ended",
+            _LEASE_NEWEST if newest else _LEASE,
             now, most, now + self._lease_seconds, oldest, list(kinds),
         )  # fmt: skip
         return [await self._read(row) for row in rows]

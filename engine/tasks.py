@@ -5,6 +5,8 @@ import logging
 from collections.abc import Awaitable, Coroutine
 from typing import Any, Generic, TypeVar
 
+from engine.memory import end_if_refused
+
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -48,8 +50,29 @@ class Tasks:
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except Exception:
+        except Exception as error:
+            end_if_refused(error)
             log.exception(self._failed)
+
+
+def for_life(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+    """A task that lasts until it is cancelled. One that fails before is told at once: whoever made
+    it waits for no end of it, and nobody else would hear.
+    """
+    task = asyncio.get_running_loop().create_task(work)
+    task.add_done_callback(_tell_of_end)
+    return task
+
+
+def _tell_of_end(task: "asyncio.Task[Any]") -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        end_if_refused(error)
+        log.critical("%s has ended, and nobody does its work", _name_of(task), exc_info=error)
+
+
+def _name_of(task: "asyncio.Task[Any]") -> str:
+    return getattr(task.get_coro(), "__qualname__", task.get_name())
 
 
 async def together(*work: Coroutine[Any, Any, None]) -> None:

@@ -33,6 +33,7 @@ from channels.api.problems import MEDIA_TYPE, Code, Refusal, write_problem
 from engine.clock import Ids, is_id
 from engine.correlation import speaking_of
 from engine.errors import NotProven
+from engine.memory import end_if_refused
 from engine.once import Answered, Once, OtherRequest, Request, Taken, UnderWay
 from engine.outages import server_away
 from engine.payments.payment import read_code
@@ -133,6 +134,7 @@ class Serving(Generic[C]):
         except ClientDisconnect:
             raise
         except Exception as error:
+            end_if_refused(error)
             server = server_away(error)
             if server is not None:
                 log.warning("%s was answered that %s is away: %s", correlation_id, server, error)

@@ -19,8 +19,10 @@ from channels.processes import sound_ones, tell_faults_of, tune_collector
 from channels.production import refuse_insecure
 from channels.settings import EdgeSettings, Settings
 from channels.street import Street
+from channels.watching.memory import ending_without_memory, watch_loop
 from channels.web.server import Connection
 from channels.web.tls import loop_with, open_tls
+from engine.memory import end_if_refused
 from providers.registry import refuse_strangers
 
 NEVER_STARTED: Final = 3
@@ -75,7 +77,7 @@ def _serve(app: ASGIApp, settings: Settings, options: argparse.Namespace) -> int
     tune_collector()
     tell_faults_of(settings)
     try:
-        with contextlib.suppress(KeyboardInterrupt):
+        with ending_without_memory(), contextlib.suppress(KeyboardInterrupt):
             server.run()
     except SystemExit:
         if opened.fault is not None:
@@ -109,6 +111,7 @@ class Opened:
         try:
             await self._app(scope, receive, send_on)
         except Exception as error:
+            end_if_refused(error)
             if is_open:
                 raise
             self.fault = error
@@ -125,7 +128,12 @@ class _Config(uvicorn.Config):
         self._make_loop = make_loop
 
     def get_loop_factory(self) -> Callable[[], AbstractEventLoop]:
-        return self._make_loop
+        return self._watched_loop
+
+    def _watched_loop(self) -> AbstractEventLoop:
+        loop = self._make_loop()
+        watch_loop(loop)
+        return loop
 
 
 def server_config(app: ASGIApp, edges: EdgeSettings, host: str, port: int) -> uvicorn.Config:

@@ -17,6 +17,7 @@ from channels.production import refuse_insecure
 from channels.rounds import make_rounds
 from channels.settings import Settings
 from channels.starting import open_when_up
+from channels.watching.memory import ending_without_memory, watch_loop
 from channels.worker import run_worker
 
 
@@ -50,13 +51,15 @@ def _work(settings: Settings, work: Callable[[asyncio.Event], Awaitable[None]]) 
     tell_faults_of(settings)
 
     async def run() -> None:
+        watch_loop(asyncio.get_running_loop())
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with told_once(settings.database_url):
             await work(stop)
 
-    asyncio.run(run())
+    with ending_without_memory():
+        asyncio.run(run())
     return 0
 
 

@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from engine.memory import end_if_refused
+
 SECONDS_MAX: Final = 2.0
 """A question that takes longer is answered "away"; balancers ask every few seconds."""
 
@@ -66,6 +68,7 @@ async def _ask(dependency: Dependency) -> Standing:
         async with asyncio.timeout(SECONDS_MAX):
             return await dependency.ask()
     except Exception as error:  # noqa: BLE001 - whatever it is, it does not answer as it should
+        end_if_refused(error)
         return Standing("away", type(error).__name__)
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from channels.watching.redaction import Redacting
 from engine.correlation import spoken_of
+from engine.memory import end_if_refused
 
 Form = Literal["text", "json"]
 # What moves a cursor, colours, deletes or turns the direction of writing; line feeds are not in it.
@@ -121,7 +122,8 @@ class Written(logging.StreamHandler[TextIO]):
         try:
             self.stream.write(f"{self.format(record)}\n")
             self.stream.flush()
-        except Exception:  # noqa: BLE001 - a log that cannot be written stops nobody's work
+        except Exception as error:  # noqa: BLE001 - an unwritten line stops nobody's work
+            end_if_refused(error)
             self.handleError(record)
 
 

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from channels.web.bodies import WHOLE
 from channels.web.doors import Door, plain
 from channels.web.heads import checked, head_of
+from engine.memory import end_if_refused
 from engine.ports import Acknowledgement
 
 _OUR_FAULT: Final = plain(500, "internal error")
@@ -107,7 +108,8 @@ class Visit(Cycle):
                 self._say(await door.answer(self._scope, self._receive))
             else:
                 await door(self._scope, self._receive, self._send)
-        except Exception:
+        except Exception as error:
+            end_if_refused(error)
             log.exception("a door failed")
         if not self.response_complete:
             self._say(_OUR_FAULT)

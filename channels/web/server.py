@@ -20,6 +20,7 @@ from channels.web.doors import Doors
 from channels.web.heads import is_short, length_of, without_offer
 from channels.web.seldom import Seldom
 from channels.web.unread import Unread
+from engine.memory import end_if_refused
 
 _NO_DOORS: Final = Doors()
 _FULL: Final = b"too many connections, come again"
@@ -145,7 +146,8 @@ class Connection(HttpToolsProtocol):
         """As uvicorn does, but for who offers another protocol: they are heard in this one."""
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserError:
+        except httptools.HttpParserError as error:
+            end_if_refused(error)  # in what the parser called; nobody's request is wrong for it
             self.send_400_response("Invalid HTTP request received.")
         except httptools.HttpParserUpgrade as offer:
             parser, self.parser = self.parser, httptools.HttpRequestParser(self)

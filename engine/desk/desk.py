@@ -27,6 +27,7 @@ from engine.desk.proposals import (
 )
 from engine.desk.store import ProposalStore
 from engine.errors import AlreadyDecided, CappError, SamePerson, StaffMistake
+from engine.memory import end_if_refused
 from engine.outages import server_away
 
 log = logging.getLogger(__name__)
@@ -132,6 +133,7 @@ class Desk:
             try:
                 await self._carry_out(proposal)
             except Exception as error:  # what one of them may be guilty of stops no other
+                end_if_refused(error)
                 if not isinstance(error, CappError) and server_away(error):
                     raise
                 log.exception("proposal %s is not carried out; it is tried again", proposal.id)

@@ -15,6 +15,7 @@ from engine.inbox.answers import Asked
 from engine.inbox.guard import Admission, Guard
 from engine.inbox.store import InboxStore
 from engine.ledger.plans import Intent
+from engine.memory import end_if_refused
 from engine.msisdn import Msisdn
 from engine.ports import SmsMessage
 
@@ -64,6 +65,7 @@ class Inbox:
                 return True
             return await self._admit(gateway, message, message.msisdn)
         except Exception as error:  # noqa: BLE001 - the edge that must answer the gateway
+            end_if_refused(error)
             _tell(message, error)
             return False
 

@@ -20,7 +20,9 @@ from engine.clock import Clock
 from engine.errors import CommitUnknown, LeftTooLate, OurFault
 from engine.gather import UNHURRIED_SECONDS
 from engine.ledger.plans import APPLIED, NOTE, Plan, Verdict, Verdicted
+from engine.memory import end_if_refused
 from engine.outages import AWAY
+from engine.tasks import for_life
 
 log = logging.getLogger(__name__)
 
@@ -227,7 +229,7 @@ class Committer:
         """Open the writers' connections. Raises what connecting raises."""
         for _ in range(self._writers):
             connection = await self._connect()
-            self._tasks.append(asyncio.create_task(self._write(connection)))
+            self._tasks.append(for_life(self._write(connection)))
         await asyncio.sleep(0)  # a task that is cancelled before it has begun closes nothing
 
     def end_soon(self) -> None:
@@ -382,6 +384,7 @@ class Committer:
             _refuse(batch, error)
             return False
         except Exception as error:  # The loop must go on, and whoever waits must hear.
+            end_if_refused(error)
             log.exception("a batch of %d plans failed in a way nobody foresaw", len(batch))
             _refuse(batch, OurFault(f"the commit failed: {type(error).__name__}"))
             return False
@@ -408,7 +411,10 @@ class Committer:
         while True:
             try:
                 return await self._connect()
-            except AWAY:
+            except Exception as error:  # a writer that ends is missed by nobody, and plans wait
+                end_if_refused(error)
+                if not isinstance(error, AWAY):
+                    log.exception("a writer cannot connect for a reason nobody foresaw")
                 if self._is_over():
                     _refuse([*self._waiting, *self._patient], CommitUnknown("Postgres is away"))
                     self._waiting.clear()

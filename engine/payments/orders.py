@@ -7,6 +7,7 @@ import msgspec
 
 from engine.clock import AttemptId
 from engine.errors import CappError, OurFault
+from engine.memory import end_if_refused
 from engine.payments.payment import Payment
 from engine.payments.store import PaymentStore, question_id
 from engine.ports import Accepted, Direction, Finding, OperatorPort, Order, Sender, WayPort
@@ -130,5 +131,6 @@ async def answer_to(question: Order, port: OperatorPort) -> Finding:
     except CappError:
         raise
     except Exception as error:
+        end_if_refused(error)
         fault = f"{port.facts.name} could not be asked ({type(error).__name__})"
         raise OurFault(fault) from error

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from engine.clock import Clock, IntentId, PaymentId, epoch_of
 from engine.errors import NotServed, OurFault
+from engine.memory import end_if_refused
 from engine.outages import server_away
 from engine.outbox import QUESTION
 from engine.payments.lifecycle import TERMINAL
@@ -108,6 +109,9 @@ class Mended:
         read = await asyncio.gather(
             *[self._store.payment(case.payment_id) for case in cases], return_exceptions=True
         )
+        for one in read:
+            if isinstance(one, Exception):
+                end_if_refused(one)
         goes_on = [case for case, one in zip(cases, read, strict=True) if isinstance(one, Payment)]
         for case in goes_on:
             await self._pool.execute(

@@ -13,6 +13,7 @@ from redis.exceptions import AskError, ClusterDownError, MovedError, RedisError,
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from engine.memory import end_if_refused
 from engine.session.commands import SLOTS, Argument, pack, slot_of
 
 REDIRECT_PAUSES_SECONDS = (0.0, 0.0, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
@@ -193,6 +194,7 @@ class ClusterPipeline:
     def _looked(self, look: "asyncio.Task[None]") -> None:
         self._looking = None
         if not look.cancelled() and (error := look.exception()) is not None:
+            end_if_refused(error)
             _log.warning("the slots of the Redis Cluster cannot be read: %s", error)
 
     async def _read_map(self) -> None:

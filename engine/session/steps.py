@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.errors import CustomerMistake, NoWayNow
+from engine.memory import end_if_refused
 from engine.menu.networks import Network
 from engine.menu.screens import BACK_KEY, HOME_KEY, MORE_KEY, PAGED, Menu, Move, Screen
 from engine.menu.vocabulary import CHOICE_MISTAKE, RESUME, UNREAD_MISTAKE, VERBS
@@ -215,6 +216,7 @@ class LateWork:
     def _finished(self, task: "asyncio.Task[str]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
+            end_if_refused(error)
             _log.error("a verb that was late failed: %s", type(error).__name__)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from engine.clock import Clock, Ids
 from engine.correlation import speaking_of
 from engine.errors import CustomerMistake, NoWayNow
+from engine.memory import end_if_refused
 from engine.menu.deep_links import INPUTS_MAX
 from engine.menu.networks import Network
 from engine.msisdn import Msisdn, country_of
@@ -116,6 +117,7 @@ class TurnTaker:
             _log.warning("session store: %s", nameable(error.__cause__ or error))
             return self._last_words("session.unavailable")
         except Exception as error:  # noqa: BLE001 - the edge that must answer the gateway
+            end_if_refused(error)
             _tell(turn, error)
             away = server_away(error) is not None
             return self._last_words("session.unavailable" if away else "session.sorry")

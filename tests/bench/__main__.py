@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tests.bench import (
     api,
+    backlog,
     chain,
     commit,
     garbage,
@@ -63,6 +64,7 @@ BENCHES: Mapping[str, Callable[[float], str]] = {
     ),
     "sealing": lambda _: sealing.BENCH.run(sealing.Options()),
     "settlement": lambda _: settlement.BENCH.run(settlement.Options()),
+    "backlog": lambda _: backlog.BENCH.run(backlog.Options()),
     "stored": lambda seconds: stored.BENCH.run(stored.Options(seconds=seconds / 3)),
 }
 

@@ -21,6 +21,7 @@ from tests.chaos.draws import (
     draw_clocks,
     draw_freezes,
     draw_full_disks,
+    draw_starvations,
     draw_troubles,
 )
 from tests.chaos.laws import TERMINAL
@@ -29,6 +30,7 @@ from tests.chaos.run import LEASE_SECONDS, Plan, Result, run
 DRAWS = {
     "both": draw_both, "deaths": draw_blows, "troubles": draw_troubles, "freezes": draw_freezes,
     "clocks": draw_clocks, "disk": draw_full_disks,
+    "memory": draw_starvations,
 }  # fmt: skip
 
 
@@ -95,8 +97,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", default=secrets.token_hex(4), help="any word; drawn if not given")
     parser.add_argument(
         "--blows", choices=DRAWS, default="both",
-        help="deaths, troubles that kill nobody, or both; of these only freezes, or clocks apart;"
-        " or a full disk, which takes root",
+        help="deaths, troubles that kill nobody, or both; of these only freezes, or clocks apart,"
+        " or memory that is refused; or a full disk, which takes root",
     )  # fmt: skip
     parser.add_argument(
         "--lease", type=int, default=LEASE_SECONDS,

@@ -27,7 +27,8 @@ class Trouble(StrEnum):
     """What can go wrong while everybody lives; `troubles.py` says what each is.
 
     Where the second word is a weather of `relay.py` the network to the first is meant; whom the
-    second word freezes `freezes.py` knows, and whose clock it moves `clocks.py`.
+    second word freezes `freezes.py` knows, whose clock it moves `clocks.py`, and whom it starves
+    `hunger.py`.
     """
 
     POSTGRES_STILL = "postgres still"
@@ -69,6 +70,9 @@ class Trouble(StrEnum):
     WORKER_AHEAD = "worker ahead"
     WORKER_BEHIND = "worker behind"
     DISK_FULL = "disk full"
+    WEB_STARVED = "web starved"
+    WORKER_STARVED = "worker starved"
+    POSTGRES_STARVED = "postgres starved"
 
 
 class Blow(NamedTuple):
@@ -120,6 +124,7 @@ FREEZES = (
     Trouble.POSTGRES_FROZEN, Trouble.MACHINE_FROZEN, *OVERTAKES,
 )  # fmt: skip
 CLOCKS = (Trouble.WEB_AHEAD, Trouble.WEB_BEHIND, Trouble.WORKER_AHEAD, Trouble.WORKER_BEHIND)
+STARVES = (Trouble.WEB_STARVED, Trouble.WORKER_STARVED, Trouble.POSTGRES_STARVED)
 SERVED = frozenset({Trouble.WORKER_FROZEN, Trouble.WORKER_OVERTAKEN, *CLOCKS})
 """During these people pay as ever."""
 
@@ -181,6 +186,11 @@ def draw_freezes(random: Random) -> Iterator[Blow]:
 def draw_clocks(random: Random) -> Iterator[Blow]:
     """Without end: one process has another time than all others."""
     return draw_troubles(random, CLOCKS)
+
+
+def draw_starvations(random: Random) -> Iterator[Blow]:
+    """Without end: one of our processes, or those of Postgres, get no more memory."""
+    return draw_troubles(random, STARVES)
 
 
 def draw_full_disks(random: Random) -> Iterator[Blow]:

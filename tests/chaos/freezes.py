@@ -53,7 +53,7 @@ class Freezer:
     def freeze_server(self, pid: int) -> None:
         """A server and all of its processes: the parent first, that it makes none meanwhile."""
         self.freeze([pid])
-        self.freeze(_children(pid))
+        self.freeze(children_of(pid))
 
     def freeze_backend(self, url: str) -> None:
         """One that has moved money and not committed yet; if none is met, that wrote anything, or
@@ -107,7 +107,8 @@ def _state(pid: int) -> str:
         return "Z"
 
 
-def _children(pid: int) -> Collection[int]:
+def children_of(pid: int) -> Collection[int]:
+    """The processes it has made that live."""
     found: list[int] = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError, ValueError):

@@ -22,6 +22,7 @@ from tests.chaos.draws import (
     draw_freezes,
     draw_full_disks,
     draw_orders,
+    draw_starvations,
     draw_troubles,
 )
 from tests.chaos.relay import Weather
@@ -30,7 +31,7 @@ from tests.chaos.troubles import BEGUN_OTHERWISE, LED_TO
 
 def test_same_seed_draws_the_same_blows_and_orders() -> None:
     troubles = (draw_troubles, draw_both, draw_freezes, draw_clocks, draw_full_disks)
-    for draw in (draw_blows, *troubles, draw_orders):
+    for draw in (draw_blows, *troubles, draw_starvations, draw_orders):
         first, second, other = (list(islice(draw(Random(seed)), 50)) for seed in ("a", "a", "b"))
         assert first == second != other
 

@@ -17,8 +17,9 @@ from simulator.child import Child
 from simulator.stack import Stack
 from tests.chaos.clocks import Clocks
 from tests.chaos.disks import SmallDisk
-from tests.chaos.draws import CLOCKS, FREEZES, OVERTAKES, Trouble
-from tests.chaos.freezes import Freezer
+from tests.chaos.draws import CLOCKS, FREEZES, OVERTAKES, STARVES, Trouble
+from tests.chaos.freezes import Freezer, children_of
+from tests.chaos.hunger import Hunger
 from tests.chaos.relay import HOST, Network, Weather
 from tests.e2e.servers import Databases
 
@@ -37,7 +38,7 @@ BEGUN_OTHERWISE = frozenset({
     Trouble.POSTGRES_FULL, Trouble.POSTGRES_READ_ONLY, Trouble.REDIS_FULL, Trouble.REDIS_EMPTIED,
     Trouble.REDIS_LAGGED,
     Trouble.WEB_STOPPED, Trouble.WORKER_STOPPED, *FREEZES, *CLOCKS,
-    Trouble.DISK_FULL,
+    *STARVES, Trouble.DISK_FULL,
 })  # fmt: skip
 
 
@@ -64,6 +65,7 @@ class Troubles:
         self._taken: list[socket.socket] = []  # connections of Postgres
         self._copied: Copied = []  # what Redis held a while ago
         self._freezer = Freezer()
+        self._hunger = Hunger()
         self.clocks = Clocks(stack)
         self.pids: list[int | None] = []
 
@@ -76,6 +78,8 @@ class Troubles:
             self.clocks.move(whom, off_seconds if what == "ahead" else -off_seconds)
         elif trouble in FREEZES:
             self._freeze(trouble)
+        elif trouble in STARVES:
+            self._hunger.begin(self._hungry(trouble))
         else:
             self._begin(trouble)
 
@@ -111,12 +115,18 @@ class Troubles:
             self._freezer.thaw()
             if trouble is Trouble.WORKER_OVERTAKEN:
                 self._stop_second()
+        elif trouble in STARVES:
+            self._hunger.end()
+            self._start_the_starved(trouble)
         else:
             self._end(trouble)
 
     def release(self) -> None:
-        """Nobody stands still any more, whatever was begun and not ended. Safe to repeat."""
+        """Nobody stands still or starves any more, whatever was begun and not ended. Safe to
+        repeat.
+        """
         self._freezer.thaw()
+        self._hunger.end()
 
     def _end(self, trouble: Trouble) -> None:
         match trouble:
@@ -161,6 +171,23 @@ class Troubles:
             self._start_second()
         if trouble in OVERTAKES:  # what hung is carried out, and its answers wait for who sleeps
             self._network.change(self._ways(OPERATORS), Weather.CLEAR)
+
+    def _hungry(self, trouble: Trouble) -> list[int]:
+        """Of Postgres all but the first: who connects meanwhile is served as ever."""
+        match trouble:
+            case Trouble.WEB_STARVED:
+                return [_pid(self._stack.web)]
+            case Trouble.WORKER_STARVED:
+                return [_pid(self._stack.worker)]
+        return [*children_of(self._databases.postgres.pid)]
+
+    def _start_the_starved(self, trouble: Trouble) -> None:
+        """Who was refused memory has ended, and a supervisor starts it again."""
+        stack = self._stack
+        if trouble is Trouble.WEB_STARVED and not stack.web.is_alive:
+            stack.restart_web()
+        if trouble is Trouble.WORKER_STARVED and not stack.worker.is_alive:
+            stack.restart_worker()
 
     def _ways(self, whom: str) -> list[str]:
         if whom != OPERATORS:

@@ -499,6 +499,29 @@ async def test_a_login_that_may_not_serve_for_a_while_stops_no_writer_for_good(
     await door.stop()
 
 
+async def test_a_connection_that_fails_in_a_way_nobody_foresaw_stops_no_writer_for_good(
+    books: Any, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A writer that ends is missed by nobody: every plan behind it would wait for ever."""
+    mistakes: list[Exception] = [RuntimeError("can't start new thread"), KeyError("a mistake")]
+
+    async def open_one() -> Any:
+        if opened and mistakes:
+            raise mistakes.pop()
+        opened.append(await connect(database_url))
+        return opened[-1]
+
+    opened: list[Any] = []
+    door = Committer(open_one, Clock(), writers=1)
+    await door.start()
+    opened[0].terminate()
+    async with asyncio.timeout(120):
+        assert (await door.submit_until_known(new(1))).verdict is V.APPLIED
+    assert mistakes == []
+    assert caplog.text.count("for a reason nobody foresaw") == 2
+    await door.stop()
+
+
 class OnFullDisk:
     """A connection to a Postgres whose disk is full, for as long as it `is_full`."""
 

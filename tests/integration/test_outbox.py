@@ -227,6 +227,18 @@ async def test_who_was_left_behind_longest_is_taken_over_first(
     assert taken == [set(intents[:2]), set(intents[2:])]
 
 
+async def test_the_newest_of_those_left_behind_are_taken_where_they_are_asked_for(
+    pool: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    intents = []
+    for _ in range(4):
+        intents.append(await put(pool, clock, lease=5))
+        clock.pass_(1)
+    clock.pass_(6)
+    taken = await outbox.lease_left_behind(3, newest=True)
+    assert {left.id for left in taken} == set(intents[1:])
+
+
 async def test_what_another_sweep_is_taking_is_neither_waited_for_nor_taken_too(
     pool: Any, clock: TestClock, outbox: Outbox
 ) -> None:

@@ -322,6 +322,7 @@ async def open_world(
     seeded: bool = True,
     payer: OperatorFacts = MPESA,
     also: Mapping[str, ScriptedOperator] | None = None,
+    gateway: ScriptedSms | None = None,
     **environment: str,
 ) -> AsyncIterator[World]:
     """A process's engine. Two of them on one database are two processes.
@@ -329,7 +330,7 @@ async def open_world(
     `payer` are the facts of who collects; `also` are further operators, without accounts.
     """
     clock = clock or TestClock()
-    mpesa, mtn, sms = ScriptedOperator(payer), ScriptedOperator(MTN), ScriptedSms()
+    mpesa, mtn, sms = ScriptedOperator(payer), ScriptedOperator(MTN), gateway or ScriptedSms()
     other = ScriptedOperator(OTHER)
     is_bare = seeded and SEEDED not in database_url
     if is_bare:

@@ -24,6 +24,7 @@ from engine.fx.quotes import Corridor, Quote
 from engine.fx.rates import Rate, RateBook
 from engine.ledger.commit import Committer
 from engine.ledger.plans import Spend
+from engine.memory import end_if_refused
 from engine.messages.gateways import Gateway, Gateways
 from engine.messages.letters import Letters
 from engine.messages.planning import Writer
@@ -420,6 +421,9 @@ class Machine:
                     await sweep(100)
                 except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, CappError):
                     self.world.trace("sweep failed", self.name)
+                except MemoryError as error:
+                    end_if_refused(error)
+                    raise
             await self.world.rest(self)
 
     async def _hear_money(self, operator: str, paid: PaidIn, proven: bool) -> None:

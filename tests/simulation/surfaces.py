@@ -16,6 +16,7 @@ from engine.errors import CommitUnknown
 from engine.gather import Gatherer
 from engine.ledger.commit import Committer
 from engine.ledger.plans import Plan, Verdicted
+from engine.memory import end_if_refused
 from engine.outbox import HELD, NEVER_SENT, QUESTION, Leased, Outbox, SmsEnding
 from engine.payments.evidence import Source
 from engine.payments.facts import Ending, Facts, Ruling, holds_terms, read_step, read_terms
@@ -87,6 +88,7 @@ class WiredCommitter(Committer):
                 give(answer, verdict)
 
         def lose(error: Exception) -> None:
+            end_if_refused(error)
             for _, answer in batch:
                 fail(answer, CommitUnknown(str(error)))
 
@@ -391,7 +393,8 @@ class ModelOutbox(Outbox):
 
         return await self._wire.ask(write)
 
-    async def lease_left_behind(self, most: int) -> list[Leased]:
+    async def lease_left_behind(self, most: int, *, newest: bool = False) -> list[Leased]:
+        del newest  # here one sweep takes all there are
         return await self._lease_many(most, questions=False)
 
     async def lease_questions(self, most: int) -> list[Leased]:

@@ -39,6 +39,7 @@ from engine.fx.rates import RateBook
 from engine.ledger.chart import GUARDED, Account, Kind, Route, read_account, route_accounts
 from engine.ledger.plans import CREATE, Plan, Verdict, Verdicted
 from engine.ledger.postings import top_up
+from engine.memory import end_if_refused
 from engine.money import Money
 from engine.outbox import Outbox
 from engine.payments.evidence import Source, body_hash
@@ -838,6 +839,7 @@ class World:
             try:
                 result = await work
             except Exception as error:  # noqa: BLE001 - it is the reply
+                end_if_refused(error)  # as every door of ours
                 fail(answer, error)
             else:
                 give(answer, result)

@@ -27,6 +27,7 @@ RAISED: dict[str, tuple[Exception, str | None]] = {
     "shut down": (asyncpg.AdminShutdownError("terminating connection"), POSTGRES),
     "a standby": (asyncpg.ReadOnlySQLTransactionError("cannot execute INSERT"), POSTGRES),
     "its disk is full": (asyncpg.DiskFullError("could not extend file"), POSTGRES),
+    "no memory for one of its processes": (asyncpg.OutOfMemoryError("out of memory"), POSTGRES),
     "already closed": (asyncpg.InterfaceError("connection is closed"), POSTGRES),
     "its answer lost": (caused(CommitUnknown("lost"), ConnectionResetError()), POSTGRES),
     "Redis refuses": (RedisConnectionError("Error 111 connecting"), REDIS),
