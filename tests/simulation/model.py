@@ -19,6 +19,7 @@ from engine.payments.payins.judging import PayIn
 from engine.payments.request_store import Stored
 from engine.payments.views import RequestState
 from tests.simulation.deadlines import Deadlines
+from tests.simulation.hook_rows import HookRows
 from tests.simulation.paper_rows import Papers
 
 V = Verdict
@@ -160,7 +161,7 @@ CaseKey = tuple[str, str, str]  # payment, kind, hash
 TABLES = (
     "payments", "keys", "journal", "balances", "guarded", "attempts", "outbox", "said", "evidence",
     "cases", "proposals", "spending", "waiting", "of_attempt", "papers",
-    "requests", "pay_ins", "receipts", "quotes", "reservations",
+    "requests", "pay_ins", "receipts", "quotes", "reservations", "hooks",
 )  # fmt: skip
 
 
@@ -190,6 +191,7 @@ class Model:
     receipts: dict[tuple[int, str, str], int] = field(default_factory=dict)  # in which amount
     quotes: dict[str, QuoteRow] = field(default_factory=dict)  # by their ids, as are these
     reservations: dict[str, ReservationRow] = field(default_factory=dict)
+    hooks: HookRows = field(default_factory=HookRows)
     watchers: list[Callable[[Plan], None]] = field(default_factory=list)
     on_deadline: Callable[[int], None] = field(default=lambda when: None)
 
@@ -295,6 +297,7 @@ class Model:
             receipts=dict(self.receipts),
             quotes={id_: replace(row) for id_, row in self.quotes.items()},
             reservations={id_: replace(row) for id_, row in self.reservations.items()},
+            hooks=self.hooks.copy(),
         )
 
     def restore(self, backup: "Model") -> None:
