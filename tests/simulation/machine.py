@@ -10,6 +10,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import asyncpg
+import msgspec
 
 from channels.wiring import MENUS
 from engine.clock import AttemptId, Clock, Ids
@@ -90,7 +91,11 @@ if TYPE_CHECKING:
 
 LEASE_SECONDS = 60
 TIMING = Timing(lease=LEASE_SECONDS)
-CORRIDORS = {("mpesa_ke", "mtn_ug"): KE_UG, ("mtn_ug", "mpesa_ke"): UG_KE}
+CORRIDORS = {
+    ("mpesa_ke", "mtn_ug"): KE_UG,
+    ("mtn_ug", "mpesa_ke"): UG_KE,
+    ("mpesa_ke", "airtel_ug"): msgspec.structs.replace(KE_UG, payee_operator="airtel_ug"),
+}
 PAYOUT_COST_MINOR = {name: corridor.payout_cost_minor for (_, name), corridor in CORRIDORS.items()}
 MIDS = {("KES", "UGX"): Decimal("28.45"), ("UGX", "KES"): Decimal("0.03515")}
 DAY = 24 * 3600
@@ -257,6 +262,7 @@ class Machine:
             policy=policy,
             hear=self.dispatcher.hear,
             router=AnyWay(world),
+            wallets=world.ported.wallets(self) if world.ported is not None else None,
             restored=world.restored,
         )
         self.dispatcher.payments = self.payments

@@ -90,6 +90,7 @@ from tests.simulation.pay_in_returns import ReturningOperator
 from tests.simulation.pay_in_table import ModelCollected, ModelPayIns, PayInTable
 from tests.simulation.payers import Payers, PayInOperator
 from tests.simulation.people import PEOPLE, Person
+from tests.simulation.ported import Ported
 from tests.simulation.proposal_table import ModelBooker, ModelProposals
 from tests.simulation.receivers import Receivers
 from tests.simulation.request_table import RequestTable
@@ -125,6 +126,7 @@ ALSO = (
     "clients",
     "odd_answers",
     "webhooks",
+    "ported",
 )
 """What worlds may have beside payments, by its name in the options."""
 AIRTEL = msgspec.structs.replace(
@@ -160,6 +162,7 @@ class Options:
     portals: bool = False  # people look there before they rule on a payout that came back
     clients: bool = False  # businesses ask for prices, set liquidity aside and send; rates move
     odd_answers: bool = False  # operators speak of other amounts and currencies than were ordered
+    ported: bool = False  # numbers move to other operators; whose they are is looked up
     webhooks: bool = False  # businesses are told of their payments; clients as well
     trace: bool = False
 
@@ -249,6 +252,7 @@ class World:
                 "clients",
                 "odd",
                 "hooks",
+                "ported",
             )
         }
         self.restored = NEVER
@@ -295,6 +299,7 @@ class World:
             OddAnswers(self, chances["odd"])
         if options.webhooks:
             self._bring_receivers(chances["hooks"])
+        self.ported = Ported(self, chances["ported"]) if options.ported else None
         self._down_until = 0.0
         self.deaths = 0
         self.machines: dict[str, Machine] = {}
@@ -711,11 +716,13 @@ class World:
             self._check_that_nothing_is_overdue()
             self.loop.outside(HOUR, self._look)
 
-    def _around(self) -> list[Clerk | Payers | Askers | StrayStaff | Owner | Clients | Receivers]:
+    def _around(
+        self,
+    ) -> list[Clerk | Payers | Askers | StrayStaff | Owner | Clients | Receivers | Ported]:
         """Whoever else there is in this world."""
         all_ = (
             self.clerk, self.payers, self.askers, self.stray_staff, self.owner, self.clients,
-            self.receivers if self.options.webhooks else None,
+            self.receivers if self.options.webhooks else None, self.ported,
         )  # fmt: skip
         return [people for people in all_ if people is not None]
 
