@@ -60,6 +60,7 @@ from engine.payments.routing import Ways
 from engine.payments.rulings import Rulings
 from engine.payments.schedule import Schedule
 from engine.payments.service import Payments
+from engine.payments.settlement.gathering import Gathering
 from engine.payments.statements.balances import BalanceBook
 from engine.payments.statements.cases import StatementCases
 from engine.payments.statements.consequences import (
@@ -412,6 +413,12 @@ class Machine:
     def clients(self) -> ClientDoor:
         """The API for businesses."""
         return ClientDoor(self, self.committer)
+
+    @cached_property
+    def gathering(self) -> Gathering:
+        """What operators owe each other."""
+        assert self.world.owing is not None
+        return self.world.owing.gathering(self)
 
     @cached_property
     def hooks(self) -> Hooks:

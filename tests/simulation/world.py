@@ -78,6 +78,7 @@ from tests.simulation.model import START, Model
 from tests.simulation.moving_rates import Market, MovingRates
 from tests.simulation.odd_answers import OddAnswers
 from tests.simulation.operators import Habits, Job, SimulatedOperator, all_jobs
+from tests.simulation.owing import Owing
 from tests.simulation.owner import Owner
 from tests.simulation.owner_laws import OwnerLaws
 from tests.simulation.paper_balances import TENANT, ModelBalances, NobodyMoves, SuspensePool
@@ -127,6 +128,7 @@ ALSO = (
     "odd_answers",
     "webhooks",
     "ported",
+    "owing",
 )
 """What worlds may have beside payments, by its name in the options."""
 AIRTEL = msgspec.structs.replace(
@@ -162,6 +164,7 @@ class Options:
     portals: bool = False  # people look there before they rule on a payout that came back
     clients: bool = False  # businesses ask for prices, set liquidity aside and send; rates move
     odd_answers: bool = False  # operators speak of other amounts and currencies than were ordered
+    owing: bool = False  # what operators owe each other is gathered
     ported: bool = False  # numbers move to other operators; whose they are is looked up
     webhooks: bool = False  # businesses are told of their payments; clients as well
     trace: bool = False
@@ -253,6 +256,7 @@ class World:
                 "odd",
                 "hooks",
                 "ported",
+                "owing",
             )
         }
         self.restored = NEVER
@@ -299,6 +303,7 @@ class World:
             OddAnswers(self, chances["odd"])
         if options.webhooks:
             self._bring_receivers(chances["hooks"])
+        self.owing = Owing(self, chances["owing"]) if options.owing else None
         self.ported = Ported(self, chances["ported"]) if options.ported else None
         self._down_until = 0.0
         self.deaths = 0
@@ -607,6 +612,8 @@ class World:
             self.turns.forget()
             if self.options.webhooks:
                 self.hook_turns.forget()
+            if self.owing is not None:
+                self.owing.forget_turns()
         for wire in self._wires:
             wire.is_cut = down
 
@@ -666,7 +673,9 @@ class World:
         self.restored = Restored(max(START + self._down_until, newest + 0.001))
         self.staff.restored()
         self.turns.forget()
-        for people in (self.clerk, self.stray_staff, self.owner, self.clients, self.client_laws):
+        for people in (
+            self.clerk, self.stray_staff, self.owner, self.clients, self.client_laws, self.owing
+        ):  # fmt: skip
             if people is not None:
                 people.restored()
         if self.options.webhooks:
@@ -718,11 +727,11 @@ class World:
 
     def _around(
         self,
-    ) -> list[Clerk | Payers | Askers | StrayStaff | Owner | Clients | Receivers | Ported]:
+    ) -> list[Clerk | Payers | Askers | StrayStaff | Owner | Clients | Receivers | Ported | Owing]:
         """Whoever else there is in this world."""
         all_ = (
             self.clerk, self.payers, self.askers, self.stray_staff, self.owner, self.clients,
-            self.receivers if self.options.webhooks else None, self.ported,
+            self.receivers if self.options.webhooks else None, self.ported, self.owing,
         )  # fmt: skip
         return [people for people in all_ if people is not None]
 
@@ -1032,6 +1041,8 @@ class World:
             self.client_laws.check_end()
         if self.options.webhooks:
             self.hook_laws.check_end()
+        if self.owing is not None:
+            self.owing.check_end()
 
     def _note_order(self, operator: SimulatedOperator, order: Order, fate: str) -> None:
         process = CURRENT.get()
