@@ -236,7 +236,7 @@ class HookLaws:
         steps = self._promised(receiver.id, payment)
         if not steps or steps != list(self._of(receiver.id, payment)):
             return
-        last = max(version for of, version, *_ in acted if of == payment)
+        last = max((version for of, version, *_ in acted if of == payment), default=0)
         if last > steps[-1].row.version and self._is_restored:  # of a path that was forgotten
             self._world.happened["hook told of what a restore forgot"] += 1
         elif last != steps[-1].row.version:
