@@ -4,11 +4,13 @@ It is what `channels/wiring.py`, `channels/worker.py` and `channels/operators.py
 engine, without HTTP.
 """
 
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import asyncpg
+import msgspec
 
 from channels.wiring import MENUS
 from engine.clock import AttemptId, Clock, Ids
@@ -22,6 +24,10 @@ from engine.dispatch import Dispatcher
 from engine.errors import CappError, NoWayNow
 from engine.fx.quotes import Corridor, Quote
 from engine.fx.rates import Rate, RateBook
+from engine.hooks.courier import Courier
+from engine.hooks.hooks import Hooks
+from engine.hooks.journal import JournalReader
+from engine.hooks.secret import SecretKeys
 from engine.ledger.commit import Committer
 from engine.ledger.plans import Spend
 from engine.memory import end_if_refused
@@ -55,6 +61,7 @@ from engine.payments.routing import Ways
 from engine.payments.rulings import Rulings
 from engine.payments.schedule import Schedule
 from engine.payments.service import Payments
+from engine.payments.settlement.gathering import Gathering
 from engine.payments.statements.balances import BalanceBook
 from engine.payments.statements.cases import StatementCases
 from engine.payments.statements.consequences import (
@@ -75,6 +82,7 @@ from engine.ports import Callback, PaidIn
 from engine.texts import Texts
 from tests.simulation.client_door import ClientDoor
 from tests.simulation.gateway import NobodyIsQuiet
+from tests.simulation.hook_table import TENANT, ModelHookQueue, ModelHookStore, ModelJournalPool
 from tests.simulation.loop import Process
 from tests.simulation.model import START
 from tests.simulation.paper_terms import TERMS
@@ -86,7 +94,11 @@ if TYPE_CHECKING:
 
 LEASE_SECONDS = 60
 TIMING = Timing(lease=LEASE_SECONDS)
-CORRIDORS = {("mpesa_ke", "mtn_ug"): KE_UG, ("mtn_ug", "mpesa_ke"): UG_KE}
+CORRIDORS = {
+    ("mpesa_ke", "mtn_ug"): KE_UG,
+    ("mtn_ug", "mpesa_ke"): UG_KE,
+    ("mpesa_ke", "airtel_ug"): msgspec.structs.replace(KE_UG, payee_operator="airtel_ug"),
+}
 PAYOUT_COST_MINOR = {name: corridor.payout_cost_minor for (_, name), corridor in CORRIDORS.items()}
 MIDS = {("KES", "UGX"): Decimal("28.45"), ("UGX", "KES"): Decimal("0.03515")}
 DAY = 24 * 3600
@@ -253,6 +265,7 @@ class Machine:
             policy=policy,
             hear=self.dispatcher.hear,
             router=AnyWay(world),
+            wallets=world.ported.wallets(self) if world.ported is not None else None,
             restored=world.restored,
         )
         self.dispatcher.payments = self.payments
@@ -405,6 +418,54 @@ class Machine:
         return ClientDoor(self, self.committer)
 
     @cached_property
+    def gathering(self) -> Gathering:
+        """What operators owe each other."""
+        assert self.world.owing is not None
+        return self.world.owing.gathering(self)
+
+    @cached_property
+    def hooks(self) -> Hooks:
+        """Subscriptions of businesses and of staff."""
+        return Hooks(
+            store=ModelHookStore(self.world.model, self.wire), keys=self._hook_keys,
+            fault_in=self.world.receivers.fault_in, clock=self.clock,
+        )  # fmt: skip
+
+    @cached_property
+    def _hook_keys(self) -> SecretKeys:
+        return SecretKeys({1: bytes(32)}, self.world.hook_chance.randbytes)
+
+    @cached_property
+    def _courier(self) -> Courier:
+        world, wire = self.world, self.wire
+        return Courier(
+            queue=ModelHookQueue(world.model, wire, world.telling.wake),
+            store=ModelHookStore(world.model, wire), keys=self._hook_keys, port=world.receivers,
+            clock=self.clock, draw=world.hook_chance.random,
+            note=lambda how: world.happened.update([f"hook {how}"]),
+        )  # fmt: skip
+
+    @cached_property
+    def _journal(self) -> JournalReader:
+        world = self.world
+        pool = ModelJournalPool(world.model, self.wire, world.hook_turns, world.telling.wake)
+        return JournalReader(pool, TENANT, self.clock, self._ids)
+
+    async def read_journal(self) -> None:
+        """As a worker does every second."""
+        await self._swept("events", self._journal.sweep)
+
+    async def tell_businesses(self) -> None:
+        """Likewise; what it sets off goes on behind it."""
+        await self._swept("webhooks", self._courier.sweep)
+
+    async def _swept(self, what: str, sweep: Callable[[], Awaitable[int]]) -> None:
+        try:
+            await sweep()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, CappError):
+            self.world.trace("sweep failed", self.name, what)
+
+    @cached_property
     def requests(self) -> Requests:
         """Who asks whom for money, as `channels/wiring.py` makes it."""
         return Requests(
@@ -457,6 +518,8 @@ class Machine:
         """Leave in good order: calls under way are finished, what waits is left to the others."""
         await self.reconciler.stop()
         await self.dispatcher.stop()
+        if "_courier" in self.__dict__:
+            await self._courier.stop()
 
 
 def _address(code: int, attempt_id: AttemptId) -> str:

@@ -20,6 +20,7 @@ from engine.payments.payins.judging import PayIn
 from engine.payments.request_store import Stored
 from engine.payments.views import RequestState
 from tests.simulation.deadlines import Deadlines
+from tests.simulation.hook_rows import HookRows
 from tests.simulation.paper_rows import Papers
 
 V = Verdict
@@ -144,6 +145,29 @@ class ReservationRow:
     is_ended: bool = False
 
 
+class OwedRow(NamedTuple):
+    """What one row of the journal makes one operator owe another."""
+
+    source: str
+    destination: str
+    minor: int
+
+
+OwedKey = tuple[str, int, int]  # payment, version, account
+
+
+@dataclass
+class OwedRows:
+    """All of them. `look`: how far the readings have come, as `settlement_look` has it."""
+
+    rows: dict[OwedKey, OwedRow] = field(default_factory=dict)
+    look: tuple[int, int, int] | None = None
+
+    def copy(self) -> "OwedRows":
+        """None of it is shared."""
+        return OwedRows(dict(self.rows), self.look)
+
+
 class Spent(NamedTuple):
     """What counts against a customer's limits."""
 
@@ -161,7 +185,7 @@ CaseKey = tuple[str, str, str]  # payment, kind, hash
 TABLES = (
     "payments", "keys", "journal", "balances", "guarded", "attempts", "outbox", "said", "evidence",
     "cases", "proposals", "spending", "waiting", "of_attempt", "papers",
-    "requests", "pay_ins", "receipts", "quotes", "reservations",
+    "requests", "pay_ins", "receipts", "quotes", "reservations", "hooks", "owed",
 )  # fmt: skip
 
 
@@ -191,6 +215,8 @@ class Model:
     receipts: dict[tuple[int, str, str], int] = field(default_factory=dict)  # in which amount
     quotes: dict[str, QuoteRow] = field(default_factory=dict)  # by their ids, as are these
     reservations: dict[str, ReservationRow] = field(default_factory=dict)
+    hooks: HookRows = field(default_factory=HookRows)
+    owed: OwedRows = field(default_factory=OwedRows)
     watchers: list[Callable[[Plan], None]] = field(default_factory=list)
     on_deadline: Callable[[int], None] = field(default=lambda when: None)
 
@@ -296,6 +322,8 @@ class Model:
             receipts=dict(self.receipts),
             quotes={id_: replace(row) for id_, row in self.quotes.items()},
             reservations={id_: replace(row) for id_, row in self.reservations.items()},
+            hooks=self.hooks.copy(),
+            owed=self.owed.copy(),
         )
 
     def restore(self, backup: "Model") -> None:

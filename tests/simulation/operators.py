@@ -116,6 +116,8 @@ class SimulatedOperator:
         self.on_move: Callable[[SimulatedOperator, Job, Move], None] = lambda *_: None
         self.on_fate: Callable[[SimulatedOperator, Order, str], None] = lambda *_: None
         self.misread: Callable[[Order, Finding], Finding] = lambda _, finding: finding
+        # Whether it cannot move that, for the wallet is with another operator now.
+        self.lacks_wallet: Callable[[SimulatedOperator, Order], bool] = lambda *_: False
         self.on_order: Callable[[SimulatedOperator, Order], None] = lambda *_: None
 
     # The port.
@@ -229,6 +231,8 @@ class SimulatedOperator:
             raise Throttled(
                 self.facts.name, "busy", code="429", retry_after_seconds=self._between(1.0, 120.0)
             )
+        if fate == "taken" and self.lacks_wallet(self, order) and self._odds(0.5):
+            fate = "refused"
         if fate == "refused":
             reason = self._chance.choice(REASONS[order.direction])
             if self._happens("refused_as_taken"):
@@ -288,7 +292,7 @@ class SimulatedOperator:
     def _act(self, job: Job) -> None:
         if job.outcome is not None:
             return
-        failing = self._happens("fails")
+        failing = self._happens("fails") or self.lacks_wallet(self, job.order)
         self._end(job, not failing)
         if self._happens("turns_around"):
             self._loop.outside(self._between(60.0, 2 * DAY), self._turn, job)

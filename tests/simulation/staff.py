@@ -73,6 +73,8 @@ class Staff(TwoPeople):
                 return Wish(Kind.REFUND_QUEUED, about)
             case State.REFUND_DUE if REFUND_BY_HAND in self._world.model.open_kinds(payment_id):
                 return self._of_debt(payment_id, about)
+            case State.REFUND_DUE if self._world.ported is not None:
+                return self._of_gone(payment_id, about)
             case state if self._may_attest(state, row) and self._chance.random() < 0.5:
                 return self._of_unknown(payment_id, AttemptId(str(row.live)))
         return None
@@ -151,6 +153,20 @@ class Staff(TwoPeople):
             return self._by_hand(payment_id, about)
         way = self._chance.choice(ways).name
         return Wish(Kind.REFUND_ELSEWHERE, {**about, "operator": way})
+
+    def _of_gone(self, payment_id: PaymentId, about: dict[str, str]) -> Wish | None:
+        """What goes back in vain, for the payer's wallet is with another operator: by who reaches
+        it."""
+        if "REFUND_FAILED" not in self._world.model.open_kinds(payment_id):
+            return None
+        payment = self._payment(payment_id)
+        own, owed = payment.quote.payer_operator, payment.amount_of(Direction.REFUND)
+        ways = self._world.directory.refund_ways(own, owed)
+        others = [facts.name for facts in ways if facts.name != own]
+        if not others:
+            return None
+        self._world.happened["refund sent elsewhere"] += 1
+        return Wish(Kind.REFUND_ELSEWHERE, {**about, "operator": self._chance.choice(others)})
 
     def _by_hand(self, payment_id: PaymentId, about: dict[str, str]) -> Wish:
         """Somebody pays in the operator's portal, and says so."""

@@ -61,6 +61,8 @@ from tests.simulation.client_laws import ClientLaws
 from tests.simulation.client_weather import ClientWeather
 from tests.simulation.clients import Clients
 from tests.simulation.gateway import SimulatedGateway
+from tests.simulation.hook_laws import HookLaws
+from tests.simulation.hook_weather import HookWeather
 from tests.simulation.laws import Laws
 from tests.simulation.loop import (
     CURRENT,
@@ -77,6 +79,7 @@ from tests.simulation.model import START, Model
 from tests.simulation.moving_rates import Market, MovingRates
 from tests.simulation.odd_answers import OddAnswers
 from tests.simulation.operators import Habits, Job, SimulatedOperator, all_jobs
+from tests.simulation.owing import Owing
 from tests.simulation.owner import Owner
 from tests.simulation.owner_laws import OwnerLaws
 from tests.simulation.paper_balances import TENANT, ModelBalances, NobodyMoves, SuspensePool
@@ -89,11 +92,14 @@ from tests.simulation.pay_in_returns import ReturningOperator
 from tests.simulation.pay_in_table import ModelCollected, ModelPayIns, PayInTable
 from tests.simulation.payers import Payers, PayInOperator
 from tests.simulation.people import PEOPLE, Person
+from tests.simulation.ported import Ported
 from tests.simulation.proposal_table import ModelBooker, ModelProposals
+from tests.simulation.receivers import Receivers
 from tests.simulation.request_table import RequestTable
 from tests.simulation.staff import Staff
 from tests.simulation.stray_staff import StrayStaff
 from tests.simulation.surfaces import ModelOutbox, ModelStore, WiredCommitter
+from tests.simulation.telling import Telling
 from tests.simulation.weather import Weather
 from tests.simulation.wire import Wire
 from tests.unit.payments.examples import MPESA, MTN
@@ -121,6 +127,9 @@ ALSO = (
     "portals",
     "clients",
     "odd_answers",
+    "webhooks",
+    "ported",
+    "owing",
 )
 """What worlds may have beside payments, by its name in the options."""
 AIRTEL = msgspec.structs.replace(
@@ -145,6 +154,7 @@ class Options:
     weather: Weather = field(default_factory=Weather)
     papers: PaperWeather = field(default_factory=PaperWeather)
     client_weather: ClientWeather = field(default_factory=ClientWeather)
+    hook_weather: HookWeather = field(default_factory=HookWeather)
     stirred: bool = True  # the seed makes the weather its own
     crash_at: tuple[str, int] | None = None
     statements: bool = False  # operators' statements come, and are compared
@@ -155,6 +165,9 @@ class Options:
     portals: bool = False  # people look there before they rule on a payout that came back
     clients: bool = False  # businesses ask for prices, set liquidity aside and send; rates move
     odd_answers: bool = False  # operators speak of other amounts and currencies than were ordered
+    owing: bool = False  # what operators owe each other is gathered
+    ported: bool = False  # numbers move to other operators; whose they are is looked up
+    webhooks: bool = False  # businesses are told of their payments; clients as well
     trace: bool = False
 
 
@@ -242,6 +255,9 @@ class World:
                 "owner",
                 "clients",
                 "odd",
+                "hooks",
+                "ported",
+                "owing",
             )
         }
         self.restored = NEVER
@@ -286,6 +302,10 @@ class World:
         self._bring_clients(chances["clients"])
         if options.odd_answers:
             OddAnswers(self, chances["odd"])
+        if options.webhooks:
+            self._bring_receivers(chances["hooks"])
+        self.owing = Owing(self, chances["owing"]) if options.owing else None
+        self.ported = Ported(self, chances["ported"]) if options.ported else None
         self._down_until = 0.0
         self.deaths = 0
         self.machines: dict[str, Machine] = {}
@@ -591,6 +611,10 @@ class World:
         self._is_down = down
         if down:
             self.turns.forget()
+            if self.options.webhooks:
+                self.hook_turns.forget()
+            if self.owing is not None:
+                self.owing.forget_turns()
         for wire in self._wires:
             wire.is_cut = down
 
@@ -650,9 +674,15 @@ class World:
         self.restored = Restored(max(START + self._down_until, newest + 0.001))
         self.staff.restored()
         self.turns.forget()
-        for people in (self.clerk, self.stray_staff, self.owner, self.clients, self.client_laws):
+        for people in (
+            self.clerk, self.stray_staff, self.owner, self.clients, self.client_laws, self.owing
+        ):  # fmt: skip
             if people is not None:
                 people.restored()
+        if self.options.webhooks:
+            self.hook_laws.restored()
+            self.hook_turns.forget()
+            self.telling.restored()
         self.trace("restored", len(self.laws.lost), f"{self.restored.at:.3f}")
 
     # The world grows quiet.
@@ -661,6 +691,8 @@ class World:
         self.trace("calm")
         self.is_calm = True
         self.weather.calm()
+        if self.options.webhooks:
+            self.hook_weather.calm()
         self.breakers_open.clear()
         self._set_database(down=False)
         for machine in self.machines.values():
@@ -694,10 +726,13 @@ class World:
             self._check_that_nothing_is_overdue()
             self.loop.outside(HOUR, self._look)
 
-    def _around(self) -> list[Clerk | Payers | Askers | StrayStaff | Owner | Clients]:
+    def _around(
+        self,
+    ) -> list[Clerk | Payers | Askers | StrayStaff | Owner | Clients | Receivers | Ported | Owing]:
         """Whoever else there is in this world."""
         all_ = (
-            self.clerk, self.payers, self.askers, self.stray_staff, self.owner, self.clients
+            self.clerk, self.payers, self.askers, self.stray_staff, self.owner, self.clients,
+            self.receivers if self.options.webhooks else None, self.ported, self.owing,
         )  # fmt: skip
         return [people for people in all_ if people is not None]
 
@@ -947,9 +982,20 @@ class World:
         self._market = Market(self, chance)
         self.clients: Clients | None = None
         self.client_laws: ClientLaws | None = None
-        if self.options.clients:
+        if self.options.clients or self.options.webhooks:
             self.clients = Clients(self, chance)
             self.client_laws = ClientLaws(self, self.clients)
+
+    def _bring_receivers(self, chance: random.Random) -> None:
+        """Endpoints of businesses, who look after them, and laws about what they are told."""
+        self.hook_weather = copy(self.options.hook_weather)
+        if self.options.stirred:
+            self.hook_weather.stir(chance)
+        self.hook_chance = chance
+        self.hook_turns = Turns(self.loop)
+        self.receivers = Receivers(self, chance)
+        self.hook_laws = self.receivers.laws = HookLaws(self, self.receivers)
+        self.telling = Telling(self, chance)
 
     def open_books(self) -> None:
         """The accounts of both corridors, and liquidity at both operators."""
@@ -995,6 +1041,10 @@ class World:
             self.owner_laws.check_end()
         if self.client_laws is not None:
             self.client_laws.check_end()
+        if self.options.webhooks:
+            self.hook_laws.check_end()
+        if self.owing is not None:
+            self.owing.check_end()
 
     def _note_order(self, operator: SimulatedOperator, order: Order, fate: str) -> None:
         process = CURRENT.get()
