@@ -1,6 +1,6 @@
 """A step of the lifecycle as a plan for the commit: ids, intents, deadline. Does no I/O."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -30,6 +30,14 @@ class Timing(msgspec.Struct, frozen=True):
     first_payout_look: int = 30  # the same of a payout, for which nobody has to type a PIN
     pay_within: int = 7200  # after a quote's end its rate still holds for a payout so long
     reminder: int = 86_400  # when somebody is reminded of what waits for people
+
+
+REFUND_STEPS_SOON: Final = 12
+"""After so many steps a refund has failed some four times; each failure is two more. What made the
+first fail may be over in minutes: no float, an operator that was upset. A wallet that is gone stays
+so until two people send the money elsewhere."""
+REFUND_DOUBLINGS_MAX: Final = 4
+"""From then on each pause is twice the last, up to two to four hours."""
 
 
 class Onward(NamedTuple):
@@ -118,8 +126,9 @@ class Planner:
             lease_until = now + self._timing.lease
             new_id = self._ids.intent
             intents += tuple([intent_of((new_id(), SMS, n, now, lease_until)) for n in notices])
+        due = self._due(state, now, version)
         plan = plan_of((
-            payment_id, payment.version, before.tenant, state, self._due(state, now), creation.key,
+            payment_id, payment.version, before.tenant, state, due, creation.key,
             creation.hash, creation.customer, facts, ends, begins, direction or 0, operator, way,
             terms, step.transfers, intents, (ends, *done) if ends else done, evidence,
             _spend(before.spend, path),
@@ -141,13 +150,15 @@ class Planner:
         intent = intent_of((attempt_id, direction, None, begin, begin + timing.lease))
         return attempt_id, operator.code, (intent,), operator.kept_way(direction)
 
-    def _due(self, state: State, now: int) -> int:
+    def _due(self, state: State, now: int, version: int) -> int:
         """When somebody has to look, rounded up to whole slots; 0 for never.
 
         Rounded, so that a quick payment keeps its first deadline: one that changed with every
         step would cost the row its cheap (heap-only) updates.
         """
         wait = self._waits.get(state)
+        if state is State.REFUND_DUE and version > REFUND_STEPS_SOON and wait:
+            wait <<= min((version - REFUND_STEPS_SOON + 1) // 2, REFUND_DOUBLINGS_MAX)
         return (now // wait + 2) * wait if wait else 0
 
 

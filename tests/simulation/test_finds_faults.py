@@ -173,8 +173,8 @@ def a_refund_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     """A refund that has to be ordered again has no deadline."""
     inner = Planner._due
 
-    def due(self: Planner, state: State, now: int) -> int:
-        return 0 if state is State.REFUND_DUE else inner(self, state, now)
+    def due(self: Planner, state: State, now: int, version: int) -> int:
+        return 0 if state is State.REFUND_DUE else inner(self, state, now, version)
 
     patch.setattr(Planner, "_due", due)
 

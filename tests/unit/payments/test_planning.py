@@ -11,7 +11,13 @@ from engine.clock import Clock, Ids
 from engine.ledger.plans import UNLIMITED, Spend
 from engine.msisdn import Prefixes
 from engine.payments.lifecycle import TABLE, TERMINAL, Event, State, Transition, advance
-from engine.payments.planning import Planner, Timing, queue_due
+from engine.payments.planning import (
+    REFUND_DOUBLINGS_MAX,
+    REFUND_STEPS_SOON,
+    Planner,
+    Timing,
+    queue_due,
+)
 from engine.payments.routing import Directory
 from engine.payments.spending import Left, Spent, left_of
 from engine.ports import Direction
@@ -203,3 +209,28 @@ def test_only_the_payer_is_asked_a_little_later(state: State, event: Event, wait
     plan, _ = planner.plan(before, step, facts=None)
     (order,) = (intent for intent in plan.intents if intent.id == plan.begins)
     assert (order.not_before, order.lease_until) == (2_000_000 + waits, 2_000_060 + waits)
+
+
+def refund_wait(version: int, now: int = 1_000_000_000) -> int:
+    """How long after a refund has failed it is ordered again, where the payment had `version`."""
+    clock = SetClock(now)
+    directory = Directory({"mpesa_ke": MPESA, "mtn_ug": MTN}, Prefixes({}), {})
+    planner = Planner(directory, clock, Ids(clock), Timing())
+    failed = payment(State.REFUNDING, version=version, live="a" * 32)
+    step = advance(State.REFUNDING, Event.REFUND_FAILED, failed.quote, failed.route)
+    plan, after = planner.plan(failed, step, facts=None)
+    assert (after.state, after.version) == (State.REFUND_DUE, version + 1)
+    return plan.due - now
+
+
+def test_a_refund_that_fails_again_and_again_is_ordered_ever_more_rarely() -> None:
+    retry = Timing().refund_retry
+    tries = range(3, REFUND_STEPS_SOON + 20, 2)
+    waits = [refund_wait(version) for version in tries]
+    soon = [wait for version, wait in zip(tries, waits, strict=True) if version < REFUND_STEPS_SOON]
+    assert len(soon) == 5
+    assert all(retry < wait <= 2 * retry for wait in soon)
+    pauses = [retry << n for n in (1, 2, 3, *[REFUND_DOUBLINGS_MAX] * 7)]
+    for wait, pause in zip(waits[len(soon) :], pauses, strict=True):
+        assert pause < wait <= 2 * pause
+    assert pauses[-1] == 2 * 3600
