@@ -137,6 +137,7 @@ class Session(msgspec.Struct, array_like=True):
     earlier: list[int] = []  # messages before the last one, where they are named and not counted
     unseen_since: int = 0  # epoch seconds: the session before may have paid since, and nobody knew
     unseen: list[str] = []  # the keys of what they may pay yet: `price_key` of those sessions
+    told: str = ""  # the mistake above the pages that are turned, in the words that were shown
 
     @property
     def customer(self) -> Customer:
@@ -177,7 +178,7 @@ class Session(msgspec.Struct, array_like=True):
             self.quote = None
         self.summary, self.limits, self.asked = None, None, None
         self.history, self.items, self.listed = [], [], None
-        self.holders, self.chosen = [], None
+        self.holders, self.chosen, self.told = [], None, ""
 
     @property
     def is_unread(self) -> bool:
