@@ -952,6 +952,7 @@ async def test_all_that_the_guard_keeps_of_a_phone_ends_by_itself(redis: Any) ->
         left = await redis.execute("TTL", key)
         assert left != -1, name
         assert left <= most.get(name, ECHO_SECONDS), name
+        assert left > most.get(name, 0) // 3, name  # nor so soon that it holds nobody back
 
 
 async def test_nothing_that_redis_keeps_of_a_phone_stays_there(house: House, redis: Any) -> None:
@@ -980,9 +981,10 @@ async def test_who_took_longer_than_the_claim_gives_nobody_else_s_back(redis: An
     assert await said(guard, "HELP", "third") is Admission.WELCOME
 
 
-async def test_a_minute_of_messages_is_over_though_more_of_them_come(redis: Any) -> None:
+@pytest.mark.parametrize("span", ["minute", "day"])
+async def test_a_span_of_messages_is_over_though_more_of_them_come(redis: Any, span: str) -> None:
     guard = Guard(redis, 1, b"k" * 32)
-    counted = f"{phone_key(1, PAYER)}:minute"
+    counted = f"{phone_key(1, PAYER)}:{span}"
     await said(guard, "1", "a")
     await redis.execute("EXPIRE", counted, 20)
     await guard.done(PAYER, token="a")
