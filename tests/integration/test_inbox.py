@@ -1002,6 +1002,13 @@ async def test_nobody_finds_out_without_the_key_what_was_said(redis: Any) -> Non
     assert await said(other, PIN, "c") is Admission.WELCOME
 
 
+async def test_half_a_sign_is_heard_like_any_other(redis: Any) -> None:
+    guard = Guard(redis, 1, b"k" * 32)
+    assert await said(guard, "hello \ud83d", "a") is Admission.WELCOME
+    await guard.done(PAYER, token="a")
+    assert await said(guard, "HELLO  \ud83d", "b") is Admission.ECHO
+
+
 async def said(guard: Guard, text: str, id_: str) -> Admission:
     return await guard.admit(PAYER, text, gateway="twilio", message_id=id_, token=id_)
 

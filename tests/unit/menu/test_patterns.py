@@ -21,6 +21,8 @@ from tests.alarm import alarm
         (r"a\.b\?", ["a.b?"], ["axb?", "a.b"]),
         ("[a\\-c]", ["a", "-", "c"], ["b"]),
         ("[a-]", ["a", "-"], ["b"]),
+        ("[ab]{1,4}", ["a", "ab", "bab", "baba"], ["", "ababa", "abc"]),
+        ("x(ab){0,3}", ["x", "xab", "xabab", "xababab"], ["xa", "xabababab", "ab"]),
         ("(a?b?){3}x", ["x", "abx", "bax", "ababx"], ["ababababx", "ab"]),
     ],
 )
@@ -95,7 +97,7 @@ SOURCES = st.lists(st.lists(PIECES, min_size=1, max_size=4).map("".join), min_si
 
 @settings(max_examples=300, deadline=None)
 @given(ways=SOURCES, texts=st.lists(st.text("abcd1-", max_size=9), min_size=5, max_size=20))
-@example(ways=["(ab|c)?b{0,2}"], texts=["", "b", "abb", "cb", "abbb"])
+@example(ways=["a(ab|c)?b{0,2}"], texts=["a", "ab", "aabb", "acb", "abb", "abbb"])
 def test_a_pattern_means_what_the_same_regular_expression_means(
     ways: list[str], texts: list[str]
 ) -> None:
