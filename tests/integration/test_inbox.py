@@ -1019,6 +1019,36 @@ async def test_the_same_id_at_two_gateways_is_two_messages(house: House) -> None
     assert len(house.sent) == 2
 
 
+async def test_what_one_gateway_s_message_met_is_not_said_of_another_s_of_the_same_id(
+    house: House,
+) -> None:
+    """A digit met no journey, which holds for its repeats, and not for who writes elsewhere."""
+    house.rooms.replies += [Reply("1. Pay", ends=False), Reply("Amount", ends=False)]
+    assert await house.inbox.take("africastalking", SmsMessage("7", PAYER, "1"))
+    await house.say("MENU")
+    assert await house.inbox.take("twilio", SmsMessage("7", PAYER, "2"))
+    assert [turn.text for turn in house.rooms.turns] == ["", "2"]
+
+
+@pytest.mark.parametrize("verdict", [Admission.ECHO, Admission.TOO_MANY])
+async def test_what_was_not_answered_is_not_carried_out_when_it_comes_again(
+    house: House, redis: Any, verdict: Admission
+) -> None:
+    """A gateway that did not hear our answer delivers once more, when nothing shuts it out."""
+    await house.say("SEND 500 +256772000002")
+    if verdict is Admission.ECHO:
+        await house.say("YES", id_="first")
+        house.rooms.keys.clear()
+    else:
+        await redis.execute("SET", f"{phone_key(1, PAYER)}:minute", MINUTE_MAX)
+    assert await house.say("YES", id_="second") is None
+    for key in await redis.execute("KEYS", f"{phone_key(1, PAYER)}:*"):
+        if key.decode().rpartition(":")[2] == "minute" or b":echo:" in key:
+            await redis.execute("DEL", key)
+    assert await house.say("YES", id_="second") is None
+    assert house.rooms.keys == []
+
+
 async def test_two_machines_do_not_talk_for_ever(house: House, redis: Any) -> None:
     answered = [await house.say(f"hello {n}") for n in range(MINUTE_MAX + 5)]
     assert sum(said is not None for said in answered) == MINUTE_MAX
