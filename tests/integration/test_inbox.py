@@ -1109,6 +1109,17 @@ async def test_what_no_gateway_repeats_is_forgotten(house: House) -> None:
     assert await house.store.is_done("africastalking", "new")
 
 
+async def test_what_one_tenant_is_done_with_another_is_not(house: House) -> None:
+    other = InboxStore(house.pool, 2, house.clock, Ids(house.clock), lease_seconds=60)
+    await house.say("BAL", id_="same")
+    assert not await other.is_done("africastalking", "same")
+    assert not await house.store.is_done("twilio", "same")
+    assert await other.finish("africastalking", "same", PAYER, "answer") is not None
+    house.clock.pass_(KEPT_SECONDS + 1)
+    assert await other.forget() == 1
+    assert await house.store.is_done("africastalking", "same")
+
+
 # The doors.
 
 
