@@ -911,6 +911,17 @@ async def test_a_message_finished_by_two_processes_has_one_answer(house: House) 
     assert await house.pool.fetchval("select count(*) from outbox") == 1
 
 
+async def test_an_answer_is_sent_by_whoever_took_the_message_unless_they_die(house: House) -> None:
+    other = Outbox(house.pool, house.clock, lease_seconds=60)
+    await house.say("BAL")
+    (mine,) = house.sent
+    assert await other.lease_left_behind(10) == []
+    house.clock.pass_(59)
+    assert await other.lease_left_behind(10) == []
+    house.clock.pass_(2)
+    assert [left.id for left in await other.lease_left_behind(10)] == [mine.id]
+
+
 async def test_the_same_words_within_seconds_are_an_echo(house: House, redis: Any) -> None:
     assert await house.say("BAL", id_="a1") is not None
     assert await house.say(" bal ", id_="a2") is None
