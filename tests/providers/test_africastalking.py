@@ -463,7 +463,15 @@ def test_message_from_a_phone_is_read() -> None:
     assert told.acknowledgement == Acknowledgement(200, b"", "text/plain")
 
 
-@pytest.mark.parametrize("sender", ["Safaricom", "22384", "0712345678"])
+@pytest.mark.parametrize("sender", ["+2547123", "+254712345678901"])
+def test_the_shortest_and_the_longest_numbers_are_phones(sender: str) -> None:
+    assert read_message(**{"from": sender}).msisdn == sender
+
+
+@pytest.mark.parametrize(
+    "sender",
+    ["Safaricom", "22384", "0712345678", "+254712", "+2547123456789012", "+0712345678", "+25471x"],
+)
 def test_sender_that_is_no_phone_is_told_as_nobody(sender: str) -> None:
     assert read_message(**{"from": sender}).msisdn is None
 

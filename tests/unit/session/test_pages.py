@@ -86,3 +86,10 @@ async def test_nothing_of_a_mistake_is_kept_of_a_session_that_is_over() -> None:
     assert session.told == TEXTS.render("en", "mistake.choice") + "\n"
     session.shed()
     assert session.told == ""
+
+
+async def test_no_way_back_is_shown_where_there_is_none() -> None:
+    _, menu = await walked("en", 160)
+    assert menu.text.endswith("\n5. Account, help")
+    languages = (await House().press()).text.split("\n")
+    assert languages[-1][1:3] == ". ", "the last line is a language, and no way back"
