@@ -470,7 +470,15 @@ def test_the_shortest_and_the_longest_numbers_are_phones(sender: str) -> None:
 
 @pytest.mark.parametrize(
     "sender",
-    ["Safaricom", "22384", "0712345678", "+254712", "+2547123456789012", "+0712345678", "+25471x"],
+    [
+        "Safaricom",
+        "22384",
+        "0712345678",
+        "+254712",
+        "+2547123456789012",
+        "+0712345678",
+        "+254712345678x",
+    ],
 )
 def test_sender_that_is_no_phone_is_told_as_nobody(sender: str) -> None:
     assert read_message(**{"from": sender}).msisdn is None

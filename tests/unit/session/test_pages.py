@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.menu.layout import in_full, lay_out
 from engine.menu.networks import Network, Networks
 from engine.msisdn import Msisdn
 from engine.ports import Reply
@@ -93,3 +94,22 @@ async def test_no_way_back_is_shown_where_there_is_none() -> None:
     assert menu.text.endswith("\n5. Account, help")
     languages = (await House().press()).text.split("\n")
     assert languages[-1][1:3] == ". ", "the last line is a language, and no way back"
+    house = House()
+    await house.press("1")
+    assert house.session().screen == "first_dial.pin"
+    back, home = (TEXTS.render("en", f"footer.{word}") for word in ("back", "home"))
+    assert house.session().language == "en"
+    assert house.session().reply.endswith(f"\n{back}")
+    assert home not in house.session().reply
+
+
+@pytest.mark.parametrize("language", TEXTS.languages)
+def test_what_is_agreed_to_is_in_full_on_one_page_and_on_several(language: str) -> None:
+    shortened = set()
+    for name, screen in MENU.screens.items():
+        laid = lay_out(TEXTS, language, screen)
+        full = in_full(laid)
+        assert (full.again, full.whole_again) == (full.body, full.whole) == (laid.body, laid.whole)
+        if laid.whole_again != laid.whole:
+            shortened.add(name)
+    assert "send_money.asked" in shortened
