@@ -211,7 +211,9 @@ def test_network_is_a_code_or_nothing(code: str, network: str) -> None:
     assert AfricasTalkingUssd().read(encoded(fields(networkCode=code))).network == network
 
 
-@pytest.mark.parametrize(("code", "network"), [("63902", "63902"), ("6|3", ""), ("", "")])
+@pytest.mark.parametrize(
+    ("code", "network"), [("63902", "63902"), ("6|3", ""), ("", ""), ("٦٣٩٠٢", "")]
+)
 def test_network_of_an_end_is_a_code_or_nothing(code: str, network: str) -> None:
     body = encoded({"sessionId": "a", "status": "Success", "networkCode": code})
     assert AfricasTalkingUssd().read_end(body).network == network
@@ -428,6 +430,16 @@ async def test_delivery_report_means(
     )
     form["failureReason"] = "UserInBlackList"
     assert gateway.read_report(SmsCallback(encoded(form))).failure == "UserInBlackList"
+
+
+def test_a_database_and_a_log_can_take_what_is_told(gateway: AfricasTalkingSms) -> None:
+    """A zero byte is no text to Postgres: what it refuses would come again for hours."""
+    odd, shown = "a\x00b\r\n", "a?b??"
+    form = encoded({"id": odd, "status": odd, "failureReason": odd})
+    assert gateway.read_report(SmsCallback(form)) == SmsReport(shown, shown, None, shown)
+    assert read_message(id=odd).message_id == shown
+    end = AfricasTalkingUssd().read_end(encoded({"sessionId": "a", "status": odd}))
+    assert end.status == shown
 
 
 @pytest.mark.parametrize("body", [b"", b"id=1", b"status=Success", b"id=1&id=2&status=Success"])
