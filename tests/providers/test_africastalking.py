@@ -365,6 +365,11 @@ REFUSED: list[tuple[Answer, type[ProviderError], Reason | None]] = [
     (sent(), OutcomeUnknown, None),
     (sent(recipient(101, number="+254700000000", messageId="A")), OutcomeUnknown, None),
     (Answer(201, message={"SMSMessageData": []}), OutcomeUnknown, None),
+    (Answer(201, message={"SMSMessageData": "Sent to 1/1"}), OutcomeUnknown, None),
+    (Answer(201, message={"SMSMessageData": {"Recipients": 1}}), OutcomeUnknown, None),
+    (Answer(201, message={"SMSMessageData": {"Recipients": ["x"]}}), OutcomeUnknown, None),
+    (sent(recipient(101, messageId="")), OutcomeUnknown, None),
+    (Answer(403, body=b"Forbidden"), OutcomeUnknown, None),  # a proxy may say so
     (Answer(400, body=b"Bad"), OutcomeUnknown, None),
 ]
 
