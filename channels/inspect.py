@@ -3,7 +3,9 @@
 Only there when a token is set; every request must carry it. Numbers are masked.
 """
 
+import logging
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -18,7 +20,9 @@ from engine.clock import made_at
 from engine.ledger.books import Books, describe
 from engine.ledger.chart import read_account
 from engine.ledger.entries import MANUAL_FROM
+from engine.memory import end_if_refused
 from engine.msisdn import Msisdn
+from engine.outages import server_away
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
@@ -30,9 +34,11 @@ from engine.privacy.seals import seals_of
 LIMIT_MAX = 50
 _WHOLE = re.compile(r"\+[0-9]{6,15}")
 
+_log = logging.getLogger(__name__)
+
 
 class Inspection:
-    """The inspection door."""
+    """The inspection door. 503 while Postgres is away or slow: the same may be asked again."""
 
     def __init__(
         self,
@@ -54,8 +60,8 @@ class Inspection:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/inspect/payments", self.payments),
-            Route("/inspect/books", self.books),
+            Route("/inspect/payments", _or_away(self.payments)),
+            Route("/inspect/books", _or_away(self.books)),
         ]
 
     async def payments(self, request: Request) -> Response:
@@ -181,6 +187,24 @@ class Inspection:
             ],
             "settlement": await settlement_of(self._pool, payment.payment_id),
         }
+
+
+def _or_away(
+    answer: Callable[[Request], Awaitable[Response]],
+) -> Callable[[Request], Awaitable[Response]]:
+    """An outage is no fault of ours; any other error goes on to whoever tells of those."""
+
+    async def answered(request: Request) -> Response:
+        try:
+            return await answer(request)
+        except Exception as error:
+            end_if_refused(error)
+            if (server := server_away(error)) is None:
+                raise
+            _log.warning("an inspection was answered that %s is away: %s", server, error)
+            return PlainTextResponse(f"{server} is away", 503, {"retry-after": "5"})
+
+    return answered
 
 
 def _money(money: Any) -> dict[str, Any]:

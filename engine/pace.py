@@ -17,7 +17,7 @@ class Pace:
 
     def wait(self, now: float) -> float:
         """Seconds until a call may go; asking changes nothing."""
-        return max(0.0, max(self._full_at, now) + self._interval - self._burst - now)
+        return max(0.0, self._full_at + self._interval - self._burst - now)
 
     def take(self, now: float) -> float:
         """The same, and the place in the row is taken: whoever takes one uses it, or loses it."""

@@ -32,12 +32,20 @@ _DOUBLE = re.compile(f"[{re.escape(GSM7_EXTENSION)}]")
 
 _SPOKEN = frozenset("LMNP")  # letters, marks, numbers, punctuation
 _CASELESS = "Lo"
+_NUMERAL = "No"  # a number that is no digit: a fraction, a raised or a ringed one
+
+_FRACTIONS = "¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞↉"
+# `2½` is two and a half, not 21/2: before and behind what is written as `1/2` a digit stands apart.
+_FRACTION_BY_DIGIT = re.compile(
+    rf"(?<=\d)(?=[{_FRACTIONS}])|(?<=[{_FRACTIONS}])(?=[\d{_FRACTIONS}])"
+)
 
 # What names and careless editors bring along, beyond what Unicode decomposes by itself.
 _REPLACEMENTS = {
     "‘": "'", "’": "'", "‚": "'", "‛": "'", "ʼ": "'", "ʻ": "'", "´": "'", "`": "'",
     "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‹": "'", "›": "'",
     "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "―": "-", "−": "-", "•": "-", "·": ".",
+    "\u2044": "/", "\u2215": "/",
     "…": "...", "\t": " ", "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2007": " ",
     "\u200b": "", "\u200c": "", "\u200d": "", "\u2060": "", "\ufeff": "", "\u00ad": "",
     "₦": "NGN", "₵": "GHS", "×": "x", "÷": ":", "°": "o",
@@ -89,13 +97,14 @@ def transliterate(text: str) -> str:
     """The nearest text in the GSM 7-bit alphabet; what has no likeness becomes `?`.
 
     Another script is spelled as it sounds, and a word of a script without capitals gets one. A
-    text already inside the alphabet comes back unchanged, so a repeat is harmless.
+    number stays what it was or becomes `?`: digits come of digits, and of fractions like `1/2`.
+    A text already inside the alphabet comes back unchanged, so a repeat is harmless.
     """
     if is_gsm7(text):
         return text
     # Composed first: a name may arrive with its accents as characters of their own, and the
     # alphabet holds some accented letters only in the composed form.
-    composed = unicodedata.normalize("NFC", text)
+    composed = _FRACTION_BY_DIGIT.sub(" ", unicodedata.normalize("NFC", text))
     return "".join(_nearest(here, before) for before, here in pairwise(f" {composed}"))
 
 
@@ -123,7 +132,17 @@ def _nearest(character: str, before: str) -> str:
     decomposed = unicodedata.normalize("NFKD", character)
     kept = [_REPLACEMENTS.get(c, c) for c in decomposed if not unicodedata.combining(c)]
     nearest = _only_ours("".join(kept)) or _spelled(character, before)
+    if _tells_another_number(character, nearest):
+        return "?"
     return nearest or ("" if unicodedata.combining(character) else "?")
+
+
+def _tells_another_number(character: str, written: str) -> bool:
+    """`2²` is not 22, `½` not 12, and the Ethiopic ten before a two is not 102."""
+    if character in _FRACTIONS or character.isdecimal():
+        return False
+    is_numeral = unicodedata.category(character) == _NUMERAL
+    return is_numeral or any(c.isdecimal() for c in written)
 
 
 def _spelled(character: str, before: str) -> str:

@@ -99,8 +99,7 @@ def clean_name(text: str) -> str:
     digit is left of it.
     """
     line = " ".join(transliterate(text).split())
-    printable = "".join(character for character in line if character.isprintable())
-    name = cut(printable, NAME_SEPTETS_MAX).strip()
+    name = cut(line, NAME_SEPTETS_MAX).strip()
     if not any(character.isalnum() for character in name):
         raise CustomerMistake("mistake.name")
     return name

@@ -37,21 +37,28 @@ class Renderer:
     ) -> str:
         """The page the session stands on, with the sentence of a mistake above its first.
 
-        What is agreed to stands below a mistake in full, not as its shorter text, unless it was one
-        page: nobody may agree to pages that were never shown. Notes in the session how many pages
-        there are, so that the next turn knows what `98` means.
+        The pages behind a mistake go on where the one with its sentence ended; back on the first,
+        the screen stands there as without it. What is agreed to stands below a mistake in full,
+        not as its shorter text, unless it was one page: nobody may agree to pages that were never
+        shown. Notes in the session how many pages there are, so that the next turn knows what `98`
+        means.
         """
         language = self._language(session.language, network)
         laid = self._laid[language][session.screen]
-        if mistake is None:
-            return self._page(session, network, laid, language, "")
-        session.page = 0
-        if self._menu.screens[session.screen].kind == "confirm":
-            self._page(session, network, laid, language, "")
-            if session.pages > 1:
-                laid = in_full(laid)
-        sentence = self.last_words(session, network, mistake.text_key, mistake.variables) + "\n"
-        return self._page(session, network, laid, language, sentence)
+        if mistake is not None:
+            session.page = 0
+            sentence = self.last_words(session, network, mistake.text_key, mistake.variables)
+            session.mistake = sentence + "\n"
+        elif session.page == 0:
+            session.mistake = ""
+        if session.mistake and self._is_agreed_to_on_pages(session, network, laid, language):
+            laid = in_full(laid)
+        pages = self._pages(session, network, laid, language, session.mistake)
+        session.pages = len(pages)
+        session.page = min(session.page, session.pages - 1)
+        if session.pages == 1:
+            session.mistake = ""
+        return shortened(pages[session.page], network.budget_septets)
 
     def sentence(
         self, language: str, key: str, variables: Mapping[str, Any], country: str | None = None
@@ -81,23 +88,24 @@ class Renderer:
             return FALLBACK
         return language
 
-    def _page(
-        self, session: Session, network: Network, laid: Laid, language: str, sentence: str
-    ) -> str:
-        if laid.whole is not None and laid.whole_again is not None and session.page == 0:
-            template = laid.whole_again if sentence else laid.whole
-            text = sentence + self._filled(template, session, language)
-            if fits(text, network.budget_septets):
-                session.pages = 1
-                return text
-        return self._paged(session, network, laid, language, sentence)
+    def _is_agreed_to_on_pages(
+        self, session: Session, network: Network, laid: Laid, language: str
+    ) -> bool:
+        if self._menu.screens[session.screen].kind != "confirm":
+            return False
+        return len(self._pages(session, network, laid, language, "")) > 1
 
-    def _paged(
-        self, session: Session, network: Network, laid: Laid, language: str, sentence: str
-    ) -> str:
+    def _pages(
+        self, session: Session, network: Network, laid: Laid, language: str, told: str
+    ) -> list[str]:
         budget = network.budget_septets
-        template = laid.again if sentence else laid.body
-        body = sentence + self._filled(template, session, language)
+        if laid.whole is not None and laid.whole_again is not None:
+            template = laid.whole_again if told else laid.whole
+            text = told + self._filled(template, session, language)
+            if fits(text, budget):
+                return [text]
+        template = laid.again if told else laid.body
+        body = told + self._filled(template, session, language)
         screen = self._menu.screens[session.screen]
         lines = [line.text for line in laid.lines if line.when is None or FACTS[line.when](session)]
         if screen.lists is not None and screen.lists == session.listed:
@@ -105,13 +113,9 @@ class Renderer:
             lines += numbered(labels, len(laid.lines))
         if screen.kind not in PAGED:
             # The check at start-up proved that it fits; an amount beyond its width may still not.
-            session.pages = 1
             footer = laid.footer.line(first=True, last=True)
-            return shortened("\n".join([body, *lines, *([footer] if footer else [])]), budget)
-        pages = pages_of(laid, body, lines, lambda text: fits(text, budget))
-        session.pages = len(pages)
-        session.page = min(session.page, session.pages - 1)
-        return shortened(pages[session.page], budget)
+            return ["\n".join([body, *lines, *([footer] if footer else [])])]
+        return pages_of(laid, body, lines, lambda text: fits(text, budget))
 
     def _filled(self, sentence: Sentence, session: Session, language: str) -> str:
         if not sentence.names:

@@ -138,6 +138,7 @@ class Session(msgspec.Struct, array_like=True):
     unseen_since: int = 0  # epoch seconds: the session before may have paid since, and nobody knew
     unseen: list[str] = []  # the keys of what they may pay yet: `price_key` of those sessions
     told: list[Holder] = []  # of `holders`, with the whole name: those that a screen shows cut
+    mistake: str = ""  # above the pages that are turned, in the words that were shown
 
     @property
     def customer(self) -> Customer:
@@ -178,7 +179,7 @@ class Session(msgspec.Struct, array_like=True):
             self.quote = None
         self.summary, self.limits, self.asked = None, None, None
         self.history, self.items, self.listed = [], [], None
-        self.holders, self.told, self.chosen = [], [], None
+        self.holders, self.told, self.chosen, self.mistake = [], [], None, ""
 
     @property
     def is_unread(self) -> bool:

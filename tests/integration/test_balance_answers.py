@@ -14,6 +14,7 @@ from engine.payments.statements.balances import ANSWER_SECONDS_MAX, Balances
 from engine.payments.statements.terms import Terms, TermsBook
 from engine.ports import BALANCE_KIND, callback_at
 from providers.mpesa import Mpesa
+from tests.integration.test_webhooks import PlainOperator
 from tests.integration.webhook_room import addresses_of, knocking, reception_of
 from tests.integration.world import SUCCEEDED, World, open_world
 from tests.providers.subjects import mpesa_settings
@@ -115,11 +116,16 @@ async def test_one_late_answer_makes_a_whole_look_late(world: World, balances: B
 
 
 async def test_a_refused_question_tells_nothing(
-    world: World, balances: Balances, mpesa: Mpesa, door: httpx.AsyncClient
+    world: World,
+    balances: Balances,
+    mpesa: Mpesa,
+    door: httpx.AsyncClient,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     await balances.look()
     for question in await questions(world):
         assert (await door.post(place(mpesa, question), content=result(None, code=2001))).is_success
+        assert caplog.messages.pop() == "mpesa_ke did not tell its balance"
     assert await world.pool.fetchval("select count(*) from balance_look") == 0
 
 
@@ -138,3 +144,14 @@ async def test_forged_unreadable_and_endless_answers_are_refused(
     assert (await door.post(never_asked, content=body)).status_code == 404
     told = "select count(*) from balance_question where told_ms is not null"
     assert await world.pool.fetchval(told) == 0
+
+
+async def test_a_balance_that_nobody_asks_an_operator_for_is_refused(
+    world: World, balances: Balances
+) -> None:
+    operator = PlainOperator(world.mpesa.facts)  # one whose balance is told at once, or never
+    address = addresses_of({1: operator}).address(1, AttemptId("0193488c2d7a7c3e9f0112233445566a"))
+    answers = BalanceAnswers(reception_of(world, {1: operator}), balances=balances)
+    async with knocking(answers.routes()) as client:
+        answer = await client.post(callback_at(address, BALANCE_KIND), content=result(SAMPLE))
+    assert answer.status_code == 400

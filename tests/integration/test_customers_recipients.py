@@ -1,4 +1,4 @@
-"""Saved recipients on a real Postgres: one's own, by name, at most twenty."""
+"""Saved recipients on a real Postgres: one's own, by name, at most ten."""
 
 import asyncio
 from typing import Any
@@ -37,6 +37,37 @@ async def test_recipients_come_by_name_and_a_name_can_be_given_anew(
     assert await house.recipients(me) == [Recipient(MAMA, "Aisha"), Recipient(BABA, "Baba")]
 
 
+async def test_names_come_in_their_order_whatever_their_capitals(
+    pool: Any, clock: StillClock
+) -> None:
+    house = customers(pool, clock)
+    me = (await registered(house)).customer_id
+    saved = [(5, "Zawadi"), (3, "asha"), (4, "Asha"), (9, "baba"), (2, "baba")]
+    for n, name in saved:
+        await house.save_recipient(me, number(n), name)
+    found = [(recipient.msisdn, recipient.name) for recipient in await house.recipients(me)]
+    assert found == [
+        (number(4), "Asha"), (number(3), "asha"), (number(2), "baba"), (number(9), "baba"),
+        (number(5), "Zawadi"),
+    ]  # fmt: skip
+
+
+async def test_no_more_are_shown_than_a_list_may_have(pool: Any, clock: StillClock) -> None:
+    """Of a release that let more be saved."""
+    house = customers(pool, clock)
+    me = (await registered(house)).customer_id
+    await house.save_recipient(me, number(0), "P00")
+    for n in range(1, RECIPIENTS_MAX + 2):
+        await pool.execute(
+            "insert into recipient (tenant, customer_id, msisdn, name, saved_at)"
+            " select tenant, customer_id, $2, $3, saved_at from recipient"
+            " where customer_id = $1 limit 1",
+            me, str(number(n)), f"P{n:02d}",
+        )  # fmt: skip
+    found = await house.recipients(me)
+    assert [recipient.name for recipient in found] == [f"P{n:02d}" for n in range(RECIPIENTS_MAX)]
+
+
 async def test_a_removed_recipient_is_gone_and_removing_again_is_harmless(
     pool: Any, clock: StillClock
 ) -> None:
@@ -48,7 +79,7 @@ async def test_a_removed_recipient_is_gone_and_removing_again_is_harmless(
     assert await house.recipients(me) == []
 
 
-async def test_the_twenty_first_is_refused_but_the_twenty_can_be_renamed(
+async def test_one_more_than_may_be_is_refused_but_those_there_can_be_renamed(
     pool: Any, clock: StillClock
 ) -> None:
     house = customers(pool, clock)

@@ -941,6 +941,17 @@ async def test_a_message_finished_by_two_processes_has_one_answer(house: House) 
     assert await house.pool.fetchval("select count(*) from outbox") == 1
 
 
+async def test_an_answer_is_sent_by_whoever_took_the_message_unless_they_die(house: House) -> None:
+    other = Outbox(house.pool, house.clock, lease_seconds=60)
+    await house.say("BAL")
+    (mine,) = house.sent
+    assert await other.lease_left_behind(10) == []
+    house.clock.pass_(59)
+    assert await other.lease_left_behind(10) == []
+    house.clock.pass_(2)
+    assert [left.id for left in await other.lease_left_behind(10)] == [mine.id]
+
+
 async def test_the_same_words_within_seconds_are_an_echo(house: House, redis: Any) -> None:
     assert await house.say("BAL", id_="a1") is not None
     assert await house.say(" bal ", id_="a2") is None
@@ -982,6 +993,7 @@ async def test_all_that_the_guard_keeps_of_a_phone_ends_by_itself(redis: Any) ->
         left = await redis.execute("TTL", key)
         assert left != -1, name
         assert left <= most.get(name, ECHO_SECONDS), name
+        assert left > most.get(name, 0) // 3, name  # nor so soon that it holds nobody back
 
 
 async def test_nothing_that_redis_keeps_of_a_phone_stays_there(house: House, redis: Any) -> None:
@@ -1010,9 +1022,10 @@ async def test_who_took_longer_than_the_claim_gives_nobody_else_s_back(redis: An
     assert await said(guard, "HELP", "third") is Admission.WELCOME
 
 
-async def test_a_minute_of_messages_is_over_though_more_of_them_come(redis: Any) -> None:
+@pytest.mark.parametrize("span", ["minute", "day"])
+async def test_a_span_of_messages_is_over_though_more_of_them_come(redis: Any, span: str) -> None:
     guard = Guard(redis, 1, b"k" * 32)
-    counted = f"{phone_key(1, PAYER)}:minute"
+    counted = f"{phone_key(1, PAYER)}:{span}"
     await said(guard, "1", "a")
     await redis.execute("EXPIRE", counted, 20)
     await guard.done(PAYER, token="a")
@@ -1030,6 +1043,13 @@ async def test_nobody_finds_out_without_the_key_what_was_said(redis: Any) -> Non
     assert await said(other, PIN, "c") is Admission.WELCOME
 
 
+async def test_half_a_sign_is_heard_like_any_other(redis: Any) -> None:
+    guard = Guard(redis, 1, b"k" * 32)
+    assert await said(guard, "hello \ud83d", "a") is Admission.WELCOME
+    await guard.done(PAYER, token="a")
+    assert await said(guard, "HELLO  \ud83d", "b") is Admission.ECHO
+
+
 async def said(guard: Guard, text: str, id_: str) -> Admission:
     return await guard.admit(PAYER, text, gateway="twilio", message_id=id_, token=id_)
 
@@ -1038,6 +1058,36 @@ async def test_the_same_id_at_two_gateways_is_two_messages(house: House) -> None
     for gateway, text in (("africastalking", "BAL"), ("twilio", "HELP")):
         assert await house.inbox.take(gateway, SmsMessage("7", PAYER, text))
     assert len(house.sent) == 2
+
+
+async def test_what_one_gateway_s_message_met_is_not_said_of_another_s_of_the_same_id(
+    house: House,
+) -> None:
+    """A digit met no journey, which holds for its repeats, and not for who writes elsewhere."""
+    house.rooms.replies += [Reply("1. Pay", ends=False), Reply("Amount", ends=False)]
+    assert await house.inbox.take("africastalking", SmsMessage("7", PAYER, "1"))
+    await house.say("MENU")
+    assert await house.inbox.take("twilio", SmsMessage("7", PAYER, "2"))
+    assert [turn.text for turn in house.rooms.turns] == ["", "2"]
+
+
+@pytest.mark.parametrize("verdict", [Admission.ECHO, Admission.TOO_MANY])
+async def test_what_was_not_answered_is_not_carried_out_when_it_comes_again(
+    house: House, redis: Any, verdict: Admission
+) -> None:
+    """A gateway that did not hear our answer delivers once more, when nothing shuts it out."""
+    await house.say("SEND 500 +256772000002")
+    if verdict is Admission.ECHO:
+        await house.say("YES", id_="first")
+        house.rooms.keys.clear()
+    else:
+        await redis.execute("SET", f"{phone_key(1, PAYER)}:minute", MINUTE_MAX)
+    assert await house.say("YES", id_="second") is None
+    for key in await redis.execute("KEYS", f"{phone_key(1, PAYER)}:*"):
+        if key.decode().rpartition(":")[2] == "minute" or b":echo:" in key:
+            await redis.execute("DEL", key)
+    assert await house.say("YES", id_="second") is None
+    assert house.rooms.keys == []
 
 
 async def test_two_machines_do_not_talk_for_ever(house: House, redis: Any) -> None:
@@ -1098,6 +1148,17 @@ async def test_what_no_gateway_repeats_is_forgotten(house: House) -> None:
     assert await house.store.forget() == 1
     assert not await house.store.is_done("africastalking", "old")
     assert await house.store.is_done("africastalking", "new")
+
+
+async def test_what_one_tenant_is_done_with_another_is_not(house: House) -> None:
+    other = InboxStore(house.pool, 2, house.clock, Ids(house.clock), lease_seconds=60)
+    await house.say("BAL", id_="same")
+    assert not await other.is_done("africastalking", "same")
+    assert not await house.store.is_done("twilio", "same")
+    assert await other.finish("africastalking", "same", PAYER, "answer") is not None
+    house.clock.pass_(KEPT_SECONDS + 1)
+    assert await other.forget() == 1
+    assert await house.store.is_done("africastalking", "same")
 
 
 # The doors.

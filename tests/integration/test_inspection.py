@@ -1,6 +1,7 @@
 """The inspection door on a real Postgres: what happened to a payment, and no number in it."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -9,6 +10,8 @@ import pytest
 from starlette.applications import Starlette
 
 from channels.inspect import Inspection
+from engine.database import Pool, connect
+from engine.ledger.books import Books
 from simulator.inspect import Inspector, Payment
 from simulator.places import Places
 from tests.integration.owner import Owner
@@ -130,3 +133,42 @@ async def test_another_tenants_payments_are_not_told(
     )
     assert answer.json() == {"payments": []}
     await Owner(world.pool).execute("update payment set tenant = 1")
+
+
+@pytest.mark.parametrize(("name", "table"), [("payments", "payment"), ("books", "balance")])
+async def test_a_database_that_does_not_answer_is_told_and_no_fault_of_ours(
+    world: World, seeded_url: str, name: str, table: str
+) -> None:
+    slow = Pool(partial(connect, seeded_url, answer_seconds_max=0.3), size=2)
+    door = Inspection(
+        pool=slow, tenant=1, store=world.store, books=Books(slow, 1, {}),
+        directory=world.directory, token=TOKEN,
+    )  # fmt: skip
+    transport = httpx.ASGITransport(Starlette(routes=door.routes()))
+    bearer = {"authorization": f"Bearer {TOKEN}"}
+    async with httpx.AsyncClient(transport=transport, headers=bearer) as client:
+        url = f"http://capp.test/inspect/{name}"
+        async with Owner(world.pool).acquire() as connection, connection.transaction():
+            await connection.execute(f"lock table {table} in access exclusive mode")
+            answer = await client.get(url)
+        assert (answer.status_code, answer.text) == (503, "Postgres is away")
+        assert int(answer.headers["retry-after"]) > 0
+        assert (await client.get(url)).status_code == 200
+    await slow.close()
+
+
+async def test_a_fault_of_ours_is_not_told_as_an_outage(world: World) -> None:
+    class Broken(Books):
+        async def trial_balance(self) -> Any:
+            raise ZeroDivisionError
+
+    door = Inspection(
+        pool=world.pool, tenant=1, store=world.store, books=Broken(world.pool, 1, {}),
+        directory=world.directory, token=TOKEN,
+    )  # fmt: skip
+    transport = httpx.ASGITransport(Starlette(routes=door.routes()))
+    async with httpx.AsyncClient(transport=transport) as client:
+        with pytest.raises(ZeroDivisionError):
+            await client.get(
+                "http://capp.test/inspect/books", headers={"authorization": f"Bearer {TOKEN}"}
+            )

@@ -14,7 +14,9 @@ from channels.commands.data import run_data
 from channels.privacy import give_keys
 from engine.clock import Clock, Ids
 from engine.compliance.history import HistoryStore
+from engine.customers.customers import Recipient
 from engine.customers.pins import PinKeys
+from engine.customers.recipients import RECIPIENTS_MAX
 from engine.customers.store import Customers
 from engine.database import Pool, open_pool
 from engine.errors import KeyNotAtHand, StaffMistake, Tampered
@@ -115,6 +117,24 @@ async def test_rows_of_before_are_found_and_entered_once(database_url: str) -> N
         await house.remove_recipient(before.customer_id, NUMBERS[1])
         assert await house.recipients(before.customer_id) == []
         assert await pool.fetchval("select count(*) from customer") == 1
+
+
+async def test_a_recipient_of_before_is_renamed_in_a_full_list_and_removed(
+    database_url: str,
+) -> None:
+    friends = [Msisdn(f"+2547120{n:05d}") for n in range(RECIPIENTS_MAX)]
+    plain = await open_pool(database_url, size=1)
+    me = (await house_on(plain).register(NUMBERS[0], "KE", "en", "4826")).customer_id
+    for friend in friends:
+        await house_on(plain).save_recipient(me, friend, f"F{friend[-2:]}")
+    await plain.close()
+    async with process(database_url) as (pool, _):
+        house = house_on(pool)
+        await house.save_recipient(me, friends[0], "Asha")  # no more than there were
+        assert (await house.recipients(me))[0] == Recipient(friends[0], "Asha")
+        assert len(await house.recipients(me)) == RECIPIENTS_MAX
+        await house.remove_recipient(me, friends[1])
+        assert {r.msisdn for r in await house.recipients(me)} == {*friends} - {friends[1]}
 
 
 async def test_a_rotation_under_load_loses_nothing(database_url: str) -> None:

@@ -211,7 +211,9 @@ def test_network_is_a_code_or_nothing(code: str, network: str) -> None:
     assert AfricasTalkingUssd().read(encoded(fields(networkCode=code))).network == network
 
 
-@pytest.mark.parametrize(("code", "network"), [("63902", "63902"), ("6|3", ""), ("", "")])
+@pytest.mark.parametrize(
+    ("code", "network"), [("63902", "63902"), ("6|3", ""), ("", ""), ("٦٣٩٠٢", "")]
+)
 def test_network_of_an_end_is_a_code_or_nothing(code: str, network: str) -> None:
     body = encoded({"sessionId": "a", "status": "Success", "networkCode": code})
     assert AfricasTalkingUssd().read_end(body).network == network
@@ -363,6 +365,11 @@ REFUSED: list[tuple[Answer, type[ProviderError], Reason | None]] = [
     (sent(), OutcomeUnknown, None),
     (sent(recipient(101, number="+254700000000", messageId="A")), OutcomeUnknown, None),
     (Answer(201, message={"SMSMessageData": []}), OutcomeUnknown, None),
+    (Answer(201, message={"SMSMessageData": "Sent to 1/1"}), OutcomeUnknown, None),
+    (Answer(201, message={"SMSMessageData": {"Recipients": 1}}), OutcomeUnknown, None),
+    (Answer(201, message={"SMSMessageData": {"Recipients": ["x"]}}), OutcomeUnknown, None),
+    (sent(recipient(101, messageId="")), OutcomeUnknown, None),
+    (Answer(403, body=b"Forbidden"), OutcomeUnknown, None),  # a proxy may say so
     (Answer(400, body=b"Bad"), OutcomeUnknown, None),
 ]
 
@@ -430,6 +437,16 @@ async def test_delivery_report_means(
     assert gateway.read_report(SmsCallback(encoded(form))).failure == "UserInBlackList"
 
 
+def test_a_database_and_a_log_can_take_what_is_told(gateway: AfricasTalkingSms) -> None:
+    """A zero byte is no text to Postgres: what it refuses would come again for hours."""
+    odd, shown = "a\x00b\r\n", "a?b??"
+    form = encoded({"id": odd, "status": odd, "failureReason": odd})
+    assert gateway.read_report(SmsCallback(form)) == SmsReport(shown, shown, None, shown)
+    assert read_message(id=odd).message_id == shown
+    end = AfricasTalkingUssd().read_end(encoded({"sessionId": "a", "status": odd}))
+    assert end.status == shown
+
+
 @pytest.mark.parametrize("body", [b"", b"id=1", b"status=Success", b"id=1&id=2&status=Success"])
 async def test_incomplete_delivery_report_is_unreadable(
     gateway: AfricasTalkingSms, body: bytes
@@ -463,7 +480,23 @@ def test_message_from_a_phone_is_read() -> None:
     assert told.acknowledgement == Acknowledgement(200, b"", "text/plain")
 
 
-@pytest.mark.parametrize("sender", ["Safaricom", "22384", "0712345678"])
+@pytest.mark.parametrize("sender", ["+2547123", "+254712345678901"])
+def test_the_shortest_and_the_longest_numbers_are_phones(sender: str) -> None:
+    assert read_message(**{"from": sender}).msisdn == sender
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "Safaricom",
+        "22384",
+        "0712345678",
+        "+254712",
+        "+2547123456789012",
+        "+0712345678",
+        "+254712345678x",
+    ],
+)
 def test_sender_that_is_no_phone_is_told_as_nobody(sender: str) -> None:
     assert read_message(**{"from": sender}).msisdn is None
 

@@ -83,17 +83,20 @@ async def test_while_the_token_is_changed_both_addresses_lead_here(
     gateway: Gateway, sessions: Sessions
 ) -> None:
     app = Starlette(routes=ussd_routes(gateway.build(), sessions, "n" * 32, TOKEN))
-    transport, body = httpx.ASGITransport(app=app), gateway.write(gateway.turn)
-    async with httpx.AsyncClient(transport=transport, base_url="http://capp.test") as client:
-        answers = [
-            await client.post(
-                f"/ussd/{gateway.name}/{token}",
-                content=body,
-                headers={"content-type": gateway.media_type},
-            )
-            for token in (TOKEN, "n" * 32, "o" * 32)
-        ]
-    assert [answer.status_code for answer in answers] == [200, 200, 404]
+    transport, headers = httpx.ASGITransport(app=app), {"content-type": gateway.media_type}
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://capp.test", headers=headers
+    ) as client:
+        for told, path in ((gateway.turn, ""), (gateway.apart, "/end")):
+            if told is None:  # its ends come among the turns, or never
+                continue
+            answers = [
+                await client.post(
+                    f"/ussd/{gateway.name}/{token}{path}", content=gateway.write(told)
+                )
+                for token in (TOKEN, "n" * 32, "o" * 32)
+            ]
+            assert [answer.status_code for answer in answers] == [200, 200, 404], path
 
 
 @every
@@ -107,7 +110,10 @@ async def test_parameters_of_the_content_type_do_not_matter(
 
 @every
 async def test_end_through_the_door_is_noted_and_acknowledged(
-    gateway: Gateway, web: httpx.AsyncClient, sessions: Sessions
+    gateway: Gateway,
+    web: httpx.AsyncClient,
+    sessions: Sessions,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     told, path = (gateway.end, "") if gateway.end else (gateway.apart, "/end")
     if told is None:  # this one never tells
@@ -120,6 +126,13 @@ async def test_end_through_the_door_is_noted_and_acknowledged(
     assert (answer.status_code, answer.content) == (200, end.acknowledgement.body)
     assert answer.headers["content-type"] == end.acknowledgement.content_type
     assert sessions.turns == []
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
+    assert (
+        f"session of {gateway.name} ended: {end.reason} ({end.status}), {end.hops} turns,"
+        f" {end.duration_ms} ms"
+    ) in said
+    if path:
+        assert (await web.get(f"/ussd/{gateway.name}/{TOKEN}{path}")).status_code == 405
 
 
 @every
@@ -131,6 +144,7 @@ async def test_what_is_no_message_of_this_gateway_never_reaches_a_session(
     answers = [
         (415, await post(web, gateway, good, kind=other)),
         (415, await post(web, gateway, good, kind="text/plain")),
+        (415, await web.post(f"/ussd/{gateway.name}/{TOKEN}", content=good)),
         (413, await post(web, gateway, good + b" " * BODY_BYTES_MAX)),
         (400, await post(web, gateway, gateway.with_field(gateway.typed, PIN * 2_000)[:5_000])),
         (400, await post(web, gateway, b"")),

@@ -11,8 +11,9 @@ def taken(pace: Pace, *, calls: int, now: float) -> list[float]:
     """What each of the calls has to wait that all come at once."""
     waits = []
     for _ in range(calls):
-        waits.append(round(pace.wait(now), 6))
-        pace.take(now)
+        asked = pace.wait(now)
+        assert pace.take(now) == asked, "who takes a place waits as long as was told"
+        waits.append(round(asked, 6))
     return waits
 
 

@@ -1,5 +1,10 @@
 """The tables are those of the reference (sms-encoding, sections 1, 2 and 6)."""
 
+import re
+import sys
+import unicodedata
+from fractions import Fraction
+
 import pytest
 
 from engine import septets
@@ -65,6 +70,20 @@ def test_one_foreign_character_shrinks_the_whole_screen(text: str, budget: int, 
         ("\ud800", "?"),
         ("already fine é", "already fine é"),
         ("ﬁ", "fi"),
+        ("½ kg", "1/2 kg"),
+        ("2½", "2 1/2"),
+        ("٢½", "2 1/2"),
+        ("½2¼¾", "1/2 2 1/4 3/4"),
+        ("x½y", "x1/2y"),
+        ("1⁄2 1∕2", "1/2 1/2"),  # the strokes of fractions that somebody spelled
+        ("10²", "10?"),  # not 102
+        ("፲፪", "??"),  # twelve; sign by sign it would be 102
+        ("5‰", "5?"),
+        ("1②", "1?"),
+        ("10㏠", "10?"),  # the first of a month
+        ("٠١٢٫٥", "012.5"),
+        ("１２", "12"),
+        ("Ⅷ", "VIII"),
     ],
 )
 def test_names_are_written_in_the_alphabet(name: str, written: str) -> None:
@@ -78,3 +97,29 @@ def test_a_cut_never_splits_an_escape_pair() -> None:
     assert septets.cut("abc", 3) == "abc"
     assert all(septets.septets(septets.cut("[" * 9, n)) <= n for n in range(12))
     assert set(GSM7_EXTENSION) & set("[")
+
+
+EVERY_CHARACTER = tuple(map(chr, range(sys.maxunicode + 1)))
+
+
+def test_a_number_that_is_no_digit_keeps_its_value_or_is_not_told() -> None:
+    numerals = [c for c in EVERY_CHARACTER if unicodedata.category(c) == "No"]
+    assert len(numerals) > 800
+    told = {c: written for c in numerals if (written := septets.transliterate(c)) != "?"}
+    assert len(told) == len("¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞↉")
+    for character, written in told.items():
+        above, below = map(int, written.split("/"))
+        assert abs(above / below - unicodedata.numeric(character)) < 1e-6
+        among = septets.transliterate(f"2{character}3{character}{character}")
+        assert among == f"2 {written} 3 {written} {written}"
+        assert sum(map(Fraction, among.split())) == 5 + 3 * Fraction(above, below)
+
+
+def test_digits_come_of_digits_and_of_nothing_else() -> None:
+    """Of a letter, a mark or a sign that a table spells with digits none is left."""
+    for character in EVERY_CHARACTER:
+        written = septets.transliterate(character)
+        if character.isdecimal():
+            assert written == str(unicodedata.decimal(character))
+        elif re.search(r"\d", written):
+            assert "VULGAR FRACTION" in unicodedata.name(character)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.errors import CustomerMistake
@@ -14,6 +15,7 @@ from engine.menu import vocabulary
 from engine.menu.knowledge import Knowledge, knowledge_problems
 from engine.menu.paths import targets_of
 from engine.menu.reading import read_menu
+from engine.menu.screens import Choice, Menu, Move, Screen
 from engine.menu.vocabulary import THINGS, VERBS, VerbFacts
 from engine.money import Money
 from engine.msisdn import Msisdn
@@ -205,6 +207,38 @@ def test_back_keeps_what_was_known_unless_it_was_dropped_behind() -> None:
     assert knowledge.at("home.dropped") == {"customer", "payee", "kept"}
     # To the screen before the number, a number typed behind it is not certain.
     assert knowledge.at("send.to") == {"customer"}
+
+
+def screen_of(name: str, **parts: Any) -> Screen:
+    bare = Screen(
+        name, name, "choice", "t", "t", "price", None, False, None, {}, None, None, None, {},
+        False, False,
+    )  # fmt: skip
+    return msgspec.structs.replace(bare, **parts)
+
+
+def going(key: str, verb: str, target: str) -> Move:
+    return Move(key, verb, dict.fromkeys(VERBS[verb].outcomes, target))
+
+
+@pytest.mark.parametrize("ends_by", ["home", "mistake"])
+def test_what_is_certain_is_so_by_00_and_by_what_was_typed_wrong_too(ends_by: str) -> None:
+    """A price is made on the way forward, and on no other to the same screen."""
+    register = {"1": Choice("1", "l", going("1", "register", "j.amount"))}
+    quote = {"1": Choice("1", "l", going("1", "quote", "j.end"))}
+    amount = screen_of("j.amount", choices=quote)
+    if ends_by == "home":
+        amount = msgspec.structs.replace(amount, has_home=True)
+    else:
+        wrong = {"mistake.amount": "j.end"}
+        amount = msgspec.structs.replace(amount, kind="input", reads="amount", mistakes=wrong)
+    screens = [screen_of("j.first", choices=register), amount, screen_of("j.end")]
+    opens = going("open", "find_customer", "j.first")
+    menu = Menu("j.end", opens, {screen.name: screen for screen in screens}, {})
+    assert {"customer"} <= Knowledge(menu).at("j.amount")
+    assert "quote" not in Knowledge(menu).at("j.end")
+    only_forward = {**menu.screens, "j.amount": screen_of("j.amount", choices=quote)}
+    assert "quote" in Knowledge(Menu("j.end", opens, only_forward, {})).at("j.end")
 
 
 def test_the_shipped_menus_show_nothing_too_early() -> None:

@@ -91,7 +91,9 @@ def menus(draw: st.DrawFn) -> Menu:
     names = [f"j.s{number}" for number in range(draw(st.integers(2, 7)))]
     target = st.sampled_from(names)
     opens = VERBS["find_customer"].outcomes
-    first = Move("open", "find_customer", {outcome: draw(target) for outcome in opens})
+    # One or two screens only are first, or hardly any had a way back.
+    begin = st.sampled_from(names[: draw(st.integers(1, 2))])
+    first = Move("open", "find_customer", {outcome: draw(begin) for outcome in opens})
     firsts = set(first.targets.values())
     screens = {}
     for name in names:
@@ -114,7 +116,8 @@ def menus(draw: st.DrawFn) -> Menu:
     return Menu(draw(target), first, screens, {})
 
 
-@settings(max_examples=60, deadline=None)
-@given(menu=menus(), random=st.randoms(use_true_random=False))
-def test_walks_through_any_menu_know_what_is_certain(menu: Menu, random: Random) -> None:
-    walk(menu, random)
+@settings(max_examples=250, deadline=None)
+@given(menu=menus(), seed=st.integers(0, 2**32))
+def test_walks_through_any_menu_know_what_is_certain(menu: Menu, seed: int) -> None:
+    for number in range(6):  # drawn by a seed, or nearly every walk would press its first choice
+        walk(menu, Random(seed + number))

@@ -37,6 +37,24 @@ def test_networks_that_make_no_sense_are_refused(tmp_path: Path, content: str, f
     assert fault in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        "budget_septets: 40", "budget_septets: 182", "deadline_seconds: 2", "deadline_seconds: 9",
+        "idle_seconds: 1", "idle_seconds: 180", "channel: sms, budget_septets: 612",
+    ],
+)  # fmt: skip
+def test_a_network_at_its_edges_is_served(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "networks.yaml"
+    path.write_text(f"default: {{name: x, {row}}}\nnetworks: {{}}")
+    assert Networks.load(path).of("").name == "x"
+
+
+def test_a_secret_is_typed_in_a_session_and_never_in_a_message() -> None:
+    assert NETWORKS.of("63902").asks_secrets
+    assert not NETWORKS.of("sms").asks_secrets
+
+
 def test_all_faults_of_networks_are_told_at_once(tmp_path: Path) -> None:
     path = tmp_path / "networks.yaml"
     path.write_text(

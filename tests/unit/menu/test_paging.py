@@ -128,3 +128,23 @@ def test_a_line_is_broken_behind_its_first_word_where_the_next_does_not_fit() ->
 def test_back_leads_from_any_page_but_the_first_where_a_screen_has_none() -> None:
     pages = paginate(["a" * 20, "b" * 20, "c" * 20], BARE, lambda text: len(text) <= 38)
     assert [page.split("\n", 1)[1] for page in pages] == ["98 More", "98 More 0 Back", "0 Back"]
+
+
+@pytest.mark.parametrize(
+    ("has_back", "has_home", "first", "last", "line"),
+    [
+        (True, True, True, True, "0 Back 00 Home"),
+        (True, False, True, True, "0 Back"),
+        (False, True, True, True, "00 Home"),
+        (False, False, True, True, ""),
+        (True, False, True, False, "98 More 0 Back"),
+        (False, True, False, False, "98 More 0 Back 00 Home"),
+        (False, True, False, True, "0 Back 00 Home"),
+        (False, False, False, True, "0 Back"),
+    ],
+)
+def test_a_page_leads_where_its_screen_may_be_left_to(
+    has_back: bool, has_home: bool, first: bool, last: bool, line: str
+) -> None:
+    footer = Footer("98 More", "0 Back", "00 Home", has_back=has_back, has_home=has_home)
+    assert footer.line(first=first, last=last) == line

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine.menu.patterns import LENGTH_MAX, BrokenPattern, Pattern
+from engine.menu.patterns import LENGTH_MAX, SOURCE_MAX, BrokenPattern, Pattern
 from tests.alarm import alarm
 
 
@@ -21,6 +21,8 @@ from tests.alarm import alarm
         (r"a\.b\?", ["a.b?"], ["axb?", "a.b"]),
         ("[a\\-c]", ["a", "-", "c"], ["b"]),
         ("[a-]", ["a", "-"], ["b"]),
+        ("[ab]{1,4}", ["a", "ab", "bab", "baba"], ["", "ababa", "abc"]),
+        ("x(ab){0,3}", ["x", "xab", "xabab", "xababab"], ["xa", "xabababab", "ab"]),
         ("(a?b?){3}x", ["x", "abx", "bax", "ababx"], ["ababababx", "ab"]),
     ],
 )
@@ -46,7 +48,7 @@ def test_a_pattern_takes_whole_texts_and_no_others(
         ("[A-z]", "no run"), ("a?", "takes nothing at all"), ("", "takes nothing at all"),
         ("a|", "takes nothing at all"), ("[" + "a" * 200 + "]", "too large"),
         ("a{41}", "up to 41 signs"), ("(a{40}){40}", "up to 1600 signs"),
-        ("((((((a))))))", "nested too deeply"), ("é", "no sign of one septet"),
+        ("(((((a)))))", "nested too deeply"), ("é", "no sign of one septet"),
         ("[~]", "no sign of one septet"), ("a\n", "no sign of one septet"),
         ("(((a?){40}|b){20}|c){9}", "up to"), ("((a|b|c|d|e|f|g){20}|(h|i|j|k|l|m){20})", "large"),
     ],
@@ -54,6 +56,17 @@ def test_a_pattern_takes_whole_texts_and_no_others(
 def test_a_pattern_outside_the_language_is_refused_with_its_reason(source: str, said: str) -> None:
     with pytest.raises(BrokenPattern, match=re.escape(said)):
         Pattern(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("((((a))))", "a"), ("[" + "a" * (SOURCE_MAX - 2) + "]", "a"),
+        ("a{40}", "a" * LENGTH_MAX), ("a{040}", "a" * LENGTH_MAX),
+    ],
+)  # fmt: skip
+def test_a_pattern_may_be_as_large_as_it_may_be(source: str, text: str) -> None:
+    assert Pattern(source).matches(text)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +97,7 @@ SOURCES = st.lists(st.lists(PIECES, min_size=1, max_size=4).map("".join), min_si
 
 @settings(max_examples=300, deadline=None)
 @given(ways=SOURCES, texts=st.lists(st.text("abcd1-", max_size=9), min_size=5, max_size=20))
-@example(ways=["(ab|c)?b{0,2}"], texts=["", "b", "abb", "cb", "abbb"])
+@example(ways=["a(ab|c)?b{0,2}"], texts=["a", "ab", "aabb", "acb", "abb", "abbb"])
 def test_a_pattern_means_what_the_same_regular_expression_means(
     ways: list[str], texts: list[str]
 ) -> None:

@@ -3,18 +3,24 @@
 import pytest
 
 from engine.menu.reading import read_menu
-from engine.menu.rules import folded, keys_of, reading_mistakes, widest_answer
+from engine.menu.rules import folded, keys_of, reading_mistakes, rule_problems, widest_answer
 from engine.menu.screens import OneOf, Range, Regex, Rule, Screen
-from engine.menu.vocabulary import READERS
+from engine.menu.vocabulary import READERS, WORDS_MAX
+from engine.texts import Texts
 from tests.unit.menu.cases import SOUND
 
 SCREENS = read_menu(SOUND).screens
 
 
-def asking(reads: str, rule: Rule | None) -> Screen:
+TEXTS = Texts.load(SOUND / "texts")
+
+
+def asking(
+    reads: str, rule: Rule | None, *, has_back: bool = True, has_home: bool = True
+) -> Screen:
     return Screen(
         "s.s", "s:1", "input", "t", "t", "price", reads, False, None, {}, None, None, None, {},
-        True, True, rule=rule,
+        has_back, has_home, rule=rule,
     )  # fmt: skip
 
 
@@ -66,3 +72,36 @@ def test_a_screen_without_a_rule_is_read_as_before() -> None:
     ruled = {name for name, screen in SCREENS.items() if screen.rule is not None}
     assert ruled == {"form.card", "form.age", "form.colour"}
     assert {n for n, s in SCREENS.items() if s.check is not None} == {"form.name"}
+
+
+@pytest.mark.parametrize(
+    ("reads", "rule"),
+    [
+        ("range", Range(0, 9)), ("range", Range(8, 9)), ("range", Range(1, 9, "mistake.range")),
+        ("regex", Regex("[0-9]{1,2}", "mistake.card")),
+    ],
+)  # fmt: skip
+def test_what_goes_back_elsewhere_may_be_typed_where_nothing_does(reads: str, rule: Rule) -> None:
+    assert list(rule_problems(asking(reads, rule, has_back=False, has_home=False), TEXTS)) == []
+
+
+@pytest.mark.parametrize(
+    ("has_back", "has_home", "taken"), [(True, False, "0"), (False, True, "00")]
+)
+def test_a_pattern_takes_no_key_that_its_screen_has(
+    has_back: bool, has_home: bool, taken: str
+) -> None:
+    rule = Regex("[0-9]{1,2}", "mistake.card")
+    screen = asking("regex", rule, has_back=has_back, has_home=has_home)
+    (problem,) = rule_problems(screen, TEXTS)
+    assert f"takes {taken}, which" in problem
+
+
+@pytest.mark.parametrize(("count", "refused"), [(1, 1), (2, 0), (WORDS_MAX, 0), (WORDS_MAX + 1, 1)])
+def test_there_are_at_least_two_words_and_at_most_as_many_as_digits(
+    count: int, refused: int
+) -> None:
+    rule = OneOf({key: key for key in list(TEXTS)[:count]})
+    assert len(rule.words) == count
+    told = [told for told in rule_problems(asking("one_of", rule), TEXTS) if "takes 2" in told]
+    assert len(told) == refused
