@@ -14,16 +14,9 @@ import msgspec
 from engine.clock import DAY_MS, AttemptId, Clock, PaymentId, epoch_of, is_id
 from engine.errors import CustomerMistake, Unreadable
 from engine.ledger.chart import Kind
-from engine.money import plain
 from engine.payments.statements.balance import band_at
 from engine.payments.statements.balances import HELD, BalanceBook
-from engine.payments.statements.cases import (
-    STATEMENT_ABSENT,
-    STATEMENT_JUMP,
-    Case,
-    Over,
-    StatementCases,
-)
+from engine.payments.statements.cases import StatementCases
 from engine.payments.statements.consequences import (
     Consequences,
     HearOwners,
@@ -31,6 +24,7 @@ from engine.payments.statements.consequences import (
     nobody_paid_in,
 )
 from engine.payments.statements.fees import DayFees, FeeBook
+from engine.payments.statements.gaps import FOLLOWED_DAYS, Gaps
 from engine.payments.statements.judged import AGREES, Class, Judged, Ours, Standing, over_on
 from engine.payments.statements.lines import (
     ONE_DAY,
@@ -49,14 +43,13 @@ from engine.payments.statements.matching import match
 from engine.payments.statements.moves import Moves
 from engine.payments.statements.neutral import read_whole_statement
 from engine.payments.statements.ours import OursReader
-from engine.payments.statements.store import File, Kept, StatementStore, Stored, Taken
+from engine.payments.statements.store import File, Kept, StatementStore, Stored
 from engine.payments.statements.terms import Terms, TermsBook
 from engine.ports import OperatorFacts
 
-AGED_DAYS = 10
+AGED_DAYS = FOLLOWED_DAYS
 """How far back `age` judges days again; what is older has its case, or what people moved and have
 undone since, or lies in SUSPENSE while its payment has heard of it since."""
-ABSENT_DAYS_MAX = 31
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -129,11 +122,11 @@ class Statements:
     ) -> None:
         """`hear_owners` is told of every collection that is compared, so that no pay-in lies beside
         the one that it is."""
+        self._gaps = Gaps(tenant, cases, terms)
         self._tenant = tenant
         self._operators = dict(operators)
         self._terms = terms
         self._store = store
-        self._cases = cases
         self._ours = ours
         self._consequences = consequences
         self._balances = balances
@@ -166,7 +159,7 @@ class Statements:
             await self._judge(facts, day + ONE_DAY)
             drift = await self._compare_closing(facts, file, list(once.values()), judged.ours)
             taken = await self._store.taken(operator, terms)
-            await self._follow_on(facts, taken, day)
+            await self._gaps.follow_on(facts, taken, day, self._now_ms())
         return Report(
             operator=operator,
             day=day,
@@ -208,8 +201,8 @@ class Statements:
                 older += [day for day in fees if day < first]
                 for day in (*dict.fromkeys(older), *sorted(d for d in taken.days if d >= first)):
                     changed += (await self._judge(facts, day)).changed
-                await self._miss_statements(facts, taken, today)
-                await self._follow_on(facts, taken, first)
+                await self._gaps.miss(facts, taken, today, self._now_ms())
+                await self._gaps.follow_on(facts, taken, first, self._now_ms())
         return changed
 
     async def _late_days(self, facts: OperatorFacts, first: date, today: date) -> list[date]:
@@ -226,8 +219,7 @@ class Statements:
         """Store the file; says what of it is new."""
         kept = await self._store.keep(file, lines, self._now_ms())
         if self._is_over(file.operator, file.day):
-            absence = self._absence(file.operator, file.day)
-            await self._cases.close(STATEMENT_ABSENT, [absence], "it came", self._now_ms())
+            await self._gaps.came(file.operator, file.day, self._now_ms())
         return kept
 
     async def _file(
@@ -309,38 +301,6 @@ class Statements:
             await self._fees.call_people(facts, day, judged, terms, self._now_ms())
         return _Day(judged, ours, changed + given)
 
-    async def _miss_statements(self, facts: OperatorFacts, taken: Taken, today: date) -> None:
-        """A case for every day whose statement is long overdue; from the first one ever taken."""
-        if not taken.days:
-            return
-        terms = self._terms.of(facts.name)
-        last = today - timedelta(days=1 + terms.absent_after_days)
-        first = max(min(taken.days), last - timedelta(days=ABSENT_DAYS_MAX))
-        wanted = {first + n * ONE_DAY for n in range((last - first).days + 1)}
-        cases = [
-            Case(absence, STATEMENT_ABSENT, absence, f"{facts.name} sent no statement of {told}")
-            for day in sorted(wanted - taken.whole)
-            for absence in [self._absence(facts.name, day)]
-            for told in [f"{day} since it was over" if day in taken.days else f"{day}"]
-        ]
-        await self._cases.open(cases, terms, self._now_ms())
-
-    async def _follow_on(self, facts: OperatorFacts, taken: Taken, first: date) -> None:
-        """A case for each of the days from `first` on whose statement does not begin with what the
-        one before it ended with: some line of either is not listed."""
-        last = first + timedelta(days=AGED_DAYS)
-        cases, over = [], []
-        for day in sorted(d for d in taken.whole if first <= d <= last):
-            subject = named_id(self._tenant, facts.name, day, "jump")
-            if (jump := taken.jumps.get(day)) is None:
-                over.append(Over(subject, "the two follow on each other"))
-                continue
-            hash_ = named_id(subject, jump.minor)
-            cases.append(Case(subject, STATEMENT_JUMP, hash_, _jump_words(facts, jump)))
-            over.append(Over(subject, "by another amount since", but=hash_))
-        await self._cases.open(cases, self._terms.of(facts.name), self._now_ms())
-        await self._cases.close_over(STATEMENT_JUMP, over, self._now_ms())
-
     async def _compare_closing(
         self, facts: OperatorFacts, file: File, lines: Sequence[Line], ours: Sequence[Ours]
     ) -> int | None:
@@ -378,9 +338,6 @@ class Statements:
     def _today(self, operator: str) -> date:
         return self._terms.of(operator).day_of(self._now_ms())
 
-    def _absence(self, operator: str, day: date) -> str:
-        return named_id(self._tenant, operator, day, "absent")
-
     def _now_ms(self) -> int:
         return int(self._clock.epoch() * 1000)
 
@@ -393,15 +350,6 @@ def _is_of(judged: Judged, day: date, terms: Terms) -> bool:
     if judged.ours is None or judged.kind is Class.MATCHED:
         return False
     return terms.day_of(judged.ours.begun_ms) <= day <= over_on(judged.ours, terms)
-
-
-def _jump_words(facts: OperatorFacts, jump: Jump) -> str:
-    off = f"{facts.currency} {plain(abs(jump.minor), facts.currency)}"
-    side = "above" if jump.minor > 0 else "below"
-    return (
-        f"{facts.name}'s statement of {jump.day} begins {off} {side}"
-        f" what that of {jump.before} ended with: some line of either is missing"
-    )
 
 
 def _collected(ours: Iterable[Ours]) -> list[tuple[str, PaymentId]]:
