@@ -59,14 +59,14 @@ class Enquiries(Generic[T]):
         task = asyncio.ensure_future(question)
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
+        task.add_done_callback(self._hear)  # also when nobody waits for it any more
         # Not cancelled when it is late: it may hold what the next call needs, a token for example.
         await asyncio.wait({task}, timeout=seconds)
         if not task.done():
-            task.add_done_callback(self._hear)
             if is_late_counted:
                 self._note(company, "late")
             return None
-        if (error := self._hear(task)) is not None:
+        if (error := _error_of(task)) is not None:
             self._note(company, type(error).__name__)
             return None
         self._failures.pop(company, None)
@@ -85,12 +85,13 @@ class Enquiries(Generic[T]):
             self._failures.pop(company)
             self._rests_until[company] = self._monotonic() + REST_SECONDS
 
-    def _hear(self, task: "asyncio.Task[T]") -> BaseException | None:
-        """What went wrong, if anything; a kind that a port must not raise is told as our fault."""
-        if task.cancelled():
-            return asyncio.CancelledError()
-        error = task.exception()
+    def _hear(self, task: "asyncio.Task[T]") -> None:
+        """A kind that a port must not raise is told as our fault, whoever waits for the answer."""
+        error = _error_of(task)
         end_if_refused(error)
-        if error is not None and not isinstance(error, ProviderError):
+        if error is not None and not isinstance(error, ProviderError | asyncio.CancelledError):
             log.error("no %s could be asked for: %s", self._what, type(error).__name__)
-        return error
+
+
+def _error_of(task: "asyncio.Task[Any]") -> BaseException | None:
+    return asyncio.CancelledError() if task.cancelled() else task.exception()

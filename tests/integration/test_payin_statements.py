@@ -342,6 +342,23 @@ async def test_the_prompts_own_line_is_not_displaced_by_a_friends(
     assert (await till.suspense(), await bureau.cases()) == (TOTAL.minor, ["PAY_IN"])
 
 
+async def test_a_prompt_that_was_paid_beside_a_pay_in_is_put_aside_though_nobody_told_of_it(
+    till: Till, bureau: Bureau
+) -> None:
+    """While the pay-in's own line is not listed yet, its line was called the collection that the
+    pay-in had become: the money was in no book, and nobody was called."""
+    payment_id = await till.waiting()
+    attempt = await till.world.live(payment_id)
+    await till.announce(code(payment_id), proven=True)
+    assert await till.world.state(payment_id) is not State.COLLECTING
+    await bureau.take_whole(bureau.line(OWN, reference=attempt))
+    assert await classes(bureau) == {OWN: Class.MISSING_HERE}
+    bureau.pass_days(2)
+    await bureau.age()
+    assert await till.suspense() == TOTAL.minor
+    assert "MISSING_HERE" in await bureau.cases()
+
+
 async def test_a_pay_in_that_is_listed_without_its_fee_is_the_same_and_nobodys_collection(
     till: Till, bureau: Bureau
 ) -> None:

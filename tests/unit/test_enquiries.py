@@ -1,6 +1,7 @@
 """What is asked of companies and need not be answered: late is none, and who fails thrice rests."""
 
 import asyncio
+import gc
 import logging
 
 import pytest
@@ -109,3 +110,27 @@ async def test_a_fault_of_ours_is_no_answer_and_is_told_also_when_it_comes_late(
         "no word could be asked for: KeyError", "no word could be asked for: ValueError"
     ]  # fmt: skip
     assert "256772" not in caplog.text
+
+
+async def test_a_failure_is_heard_though_whoever_asked_is_gone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Else the loop tells of an error that nobody retrieved, for each customer who hung up."""
+    unheard: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+    enquiries: Enquiries[object] = Enquiries("word")
+    for answer in (Unreachable(COMPANY, "away"), KeyError("ours")):
+        teller = Teller(answer)
+        teller.may_answer.clear()
+        asking = asyncio.ensure_future(enquiries.ask(COMPANY, teller(), 5.0))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        teller.may_answer.set()
+        await enquiries.aclose()
+        del asking, teller
+    gc.collect()
+    assert unheard == []
+    assert [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR] == [
+        "no word could be asked for: KeyError"
+    ]

@@ -67,6 +67,7 @@ class Ours(msgspec.Struct, frozen=True):
     gives_back: tuple[str, ...] = ()
     """Receipt and references of the collection that it undoes, where the operator carries refunds
     out so: a statement may name it by those alone."""
+    by_pay_in: bool = False  # what its payer sent by hand was taken for it
     left_ms: int | None = None
     """Of one under way, when its order had left last, at the latest: held back at first or sent
     once more, it may have been carried out only then."""

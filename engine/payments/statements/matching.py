@@ -196,9 +196,11 @@ def _same_amount_without_receipt(t: Theirs, o: Ours) -> bool:
 def _is_second(t: Theirs, o: Ours) -> bool:
     """Whether it only goes by the code, which a customer may type, of an attempt that has succeeded
     under another receipt: whoever pays twice gives the code twice, and the first may not be listed
-    yet."""
+    yet. By whatever name it goes where the first was sent by hand: then the prompt was paid too."""
     receipt, name = t.line.receipt, t.line.reference
     has_another = o.standing is Standing.SUCCEEDED and o.receipt not in (None, receipt)
+    if has_another and o.by_pay_in:
+        return True
     return has_another and name == o.code and name not in {*o.references, o.attempt_id}
 
 

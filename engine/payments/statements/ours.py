@@ -147,6 +147,7 @@ class OursReader:
             begun_ms=epoch_ms_of(a.attempt_id),
             ended_ms=ended.at_ms if ended else None,
             gives_back=gives_back,
+            by_pay_in=ended is not None and ended.ending.source == Source.PAY_IN,
             left_ms=left_ms,
         )
 

@@ -465,3 +465,19 @@ def test_the_fee_of_what_no_payment_made_is_told_unless_it_is_booked(
     (paid_in,) = judge([], [line], paid_in={line.line_id: PaidInLine(False, booked)})
     assert (moved.kind, moved.unbooked_fee_minor) == (C.MOVED, beyond)
     assert (paid_in.kind, paid_in.unbooked_fee_minor) == (C.PAID_IN, beyond)
+
+
+@pytest.mark.parametrize("name", ["x", "attempt", "code"])
+@pytest.mark.parametrize("pinned", [False, True])
+def test_a_prompt_that_is_paid_beside_money_sent_by_hand_is_money_we_did_not_order(
+    name: str, pinned: bool
+) -> None:
+    """What was sent by hand has a line of its own, known as a pay-in: the prompt is another."""
+    attempt = msgspec.structs.replace(ours(references=("x",), receipt="R1"), by_pay_in=True)
+    reference = {"attempt": attempt.attempt_id, "code": attempt.code}.get(name, name)
+    prompt = theirs("R2", reference=reference, pinned=attempt.attempt_id if pinned else None)
+    kinds = {j.theirs: j.kind for j in judge([attempt], [prompt])}
+    assert kinds[prompt] is C.MISSING_HERE
+    by_hand = theirs("R1", reference=attempt.code)
+    kinds = {j.theirs: j.kind for j in judge([attempt], [prompt, by_hand])}
+    assert (kinds[by_hand], kinds[prompt]) == (C.MATCHED, C.MISSING_HERE)
