@@ -1,13 +1,14 @@
 """Questions to companies that may go unanswered: each within a deadline, nothing raised.
 
-Who did not answer several times in a row is left alone for a while. It knows no question, keeps no
-answer and logs nothing of what was asked.
+Who did not answer several times in a row is left alone for a while; an answer may be kept for one
+(`KeptAnswers`). It knows no question and logs nothing of what was asked.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from engine.errors import ProviderError
@@ -17,6 +18,7 @@ FAILURES_MAX = 3
 REST_SECONDS = 30.0
 """After so many answers in a row that did not come, nobody is asked there for a while."""
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,28 @@ class Told(NamedTuple, Generic[T]):
     """An answer that came in time."""
 
     answer: T
+
+
+class KeptAnswers(Generic[K, T]):
+    """The newest answers, for as long as they are good. In memory, and no more than so many."""
+
+    def __init__(self, seconds: float, most: int, monotonic: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._most = most
+        self._monotonic = monotonic
+        self._kept: OrderedDict[K, tuple[Told[T], float]] = OrderedDict()
+
+    def of(self, asked: K) -> Told[T] | None:
+        """What was told of it a short while ago; None where it is to be asked."""
+        told, until = self._kept.get(asked, (None, 0.0))
+        return told if self._monotonic() < until else None
+
+    def keep(self, asked: K, told: Told[T]) -> None:
+        """From now on; the one kept longest makes room."""
+        self._kept[asked] = told, self._monotonic() + self._seconds
+        self._kept.move_to_end(asked)
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
 
 
 class Enquiries(Generic[T]):

@@ -6,14 +6,12 @@ refused or unclear is no answer, never an error; a number is never logged.
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from engine.clock import Clock, ms_of
 from engine.compliance.clearance import SimSeen
-from engine.enquiries import Enquiries, Told
+from engine.enquiries import Enquiries, KeptAnswers, Told
 from engine.msisdn import Msisdn
 from engine.ports import SimPort
 from engine.tasks import Tasks
@@ -24,11 +22,6 @@ KEPT_SECONDS = 300.0
 """So long is an answer good: from a confirm to its payout. A swap takes an operator longer."""
 KEPT_MAX = 10_000
 HOUR_MS = 3_600_000
-
-
-class _Kept(NamedTuple):
-    changed_at: datetime | None
-    until: float
 
 
 class Sims:
@@ -50,10 +43,11 @@ class Sims:
         self._tellers = tellers
         self._clock = clock
         self._seconds = seconds
-        self._monotonic = monotonic
         self._enquiries: Enquiries[datetime | None] = Enquiries("SIM", monotonic)
         self._ahead = Tasks(failed="a SIM was not asked about ahead of its payment")
-        self._kept: OrderedDict[Msisdn, _Kept] = OrderedDict()
+        self._kept: KeptAnswers[Msisdn, datetime | None] = KeptAnswers(
+            KEPT_SECONDS, KEPT_MAX, monotonic
+        )
 
     @property
     def operators(self) -> list[str]:
@@ -62,7 +56,7 @@ class Sims:
 
     def ask_ahead(self, operator: str, msisdn: Msisdn) -> None:
         """Have the answer at hand when it is needed. Never waits; what we keep is not asked for."""
-        if operator in self._tellers and self._known(msisdn) is None:
+        if operator in self._tellers and self._kept.of(msisdn) is None:
             self._ahead.start(self._fetch_ahead(operator, msisdn))
 
     async def of(self, operator: str, msisdn: Msisdn) -> SimSeen | None:
@@ -72,7 +66,7 @@ class Sims:
         """
         if operator not in self._tellers:
             return None
-        told = self._known(msisdn) or await self._fetch(operator, msisdn)
+        told = self._kept.of(msisdn) or await self._fetch(operator, msisdn)
         if told is None:
             return SimSeen(operator, is_told=False)
         if told.answer is None:
@@ -89,12 +83,6 @@ class Sims:
         for close in self._closes:
             await close()
 
-    def _known(self, msisdn: Msisdn) -> Told[datetime | None] | None:
-        kept = self._kept.get(msisdn)
-        if kept is None or self._monotonic() >= kept.until:
-            return None
-        return Told(kept.changed_at)
-
     async def _fetch_ahead(self, operator: str, msisdn: Msisdn) -> None:
         await self._fetch(operator, msisdn)
 
@@ -104,8 +92,5 @@ class Sims:
         question = self._tellers[operator].sim_changed_at(msisdn)
         told = await self._enquiries.ask(operator, question, self._seconds)
         if told is not None:
-            self._kept[msisdn] = _Kept(told.answer, self._monotonic() + KEPT_SECONDS)
-            self._kept.move_to_end(msisdn)
-            if len(self._kept) > KEPT_MAX:
-                self._kept.popitem(last=False)
+            self._kept.keep(msisdn, told)
         return told

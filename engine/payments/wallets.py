@@ -6,11 +6,9 @@ A hint that does not come, or not in time, is no hint and never an error: then o
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from typing import NamedTuple
 
-from engine.enquiries import Enquiries
+from engine.enquiries import Enquiries, KeptAnswers
 from engine.msisdn import Msisdn, country_of
 from engine.outages import AWAY
 from engine.payments.portability import Hints, Wallet, decide
@@ -28,11 +26,6 @@ KEPT_SECONDS = 600.0
 KEPT_MAX = 10_000
 
 
-class _Kept(NamedTuple):
-    operator: str | None
-    until: float
-
-
 class LookUp:
     """Asks a look-up service within a deadline of its own, each number once in a while."""
 
@@ -46,35 +39,26 @@ class LookUp:
         """`seconds` is how long one question may take; `monotonic` the clock it is measured by."""
         self._port = port
         self._seconds = seconds
-        self._monotonic = monotonic
-        self._kept: OrderedDict[Msisdn, _Kept] = OrderedDict()
+        self._kept: KeptAnswers[Msisdn, str | None] = KeptAnswers(KEPT_SECONDS, KEPT_MAX, monotonic)
         self._enquiries: Enquiries[str | None] = Enquiries("operator of a number", monotonic)
 
     async def operator_of(self, msisdn: Msisdn) -> str | None:
         """What the service says; None when it says nothing in time. Raises nothing."""
-        now = self._monotonic()
-        kept = self._kept.get(msisdn)
-        if kept is not None and now < kept.until:
-            return kept.operator
+        if (kept := self._kept.of(msisdn)) is not None:
+            return kept.answer
         name = self._port.name
         if self._enquiries.rests(name):
             return None
         told = await self._enquiries.ask(name, self._port.operator_of(msisdn), self._seconds)
         if told is None:
             return None
-        self._keep(msisdn, _Kept(told.answer, now + KEPT_SECONDS))
+        self._kept.keep(msisdn, told)
         return told.answer
 
     async def aclose(self) -> None:
         """Wait for questions that were answered too late, then close the service."""
         await self._enquiries.aclose()
         await self._port.aclose()
-
-    def _keep(self, msisdn: Msisdn, kept: _Kept) -> None:
-        self._kept[msisdn] = kept
-        self._kept.move_to_end(msisdn)
-        if len(self._kept) > KEPT_MAX:
-            self._kept.popitem(last=False)
 
 
 class Wallets:

@@ -477,15 +477,13 @@ async def test_a_reply_that_never_comes_is_unknown_and_the_plan_is_stored_once(
     await door.stop()
 
 
-async def test_a_login_that_may_not_serve_for_a_while_stops_no_writer_for_good(
-    books: Any, database_url: str
-) -> None:
-    """As while a restore makes the roles anew: `connect` says NotServed until they are there."""
-    refusals = [NotServed("there is no such role")] * 3
+async def stops_no_writer(errors: list[Exception], database_url: str) -> None:
+    """What connecting raises, once the connection of the only writer is gone."""
+    left = list(errors)
 
     async def open_one() -> Any:
-        if opened and refusals:
-            raise refusals.pop()
+        if opened and left:
+            raise left.pop()
         opened.append(await connect(database_url))
         return opened[-1]
 
@@ -495,31 +493,24 @@ async def test_a_login_that_may_not_serve_for_a_while_stops_no_writer_for_good(
     opened[0].terminate()
     async with asyncio.timeout(120):
         assert (await door.submit_until_known(new(1))).verdict is V.APPLIED
-    assert refusals == []
+    assert left == []
     await door.stop()
+
+
+async def test_a_login_that_may_not_serve_for_a_while_stops_no_writer_for_good(
+    books: Any, database_url: str
+) -> None:
+    """As while a restore makes the roles anew: `connect` says NotServed until they are there."""
+    await stops_no_writer([NotServed("there is no such role")] * 3, database_url)
 
 
 async def test_a_connection_that_fails_in_a_way_nobody_foresaw_stops_no_writer_for_good(
     books: Any, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A writer that ends is missed by nobody: every plan behind it would wait for ever."""
-    mistakes: list[Exception] = [RuntimeError("can't start new thread"), KeyError("a mistake")]
-
-    async def open_one() -> Any:
-        if opened and mistakes:
-            raise mistakes.pop()
-        opened.append(await connect(database_url))
-        return opened[-1]
-
-    opened: list[Any] = []
-    door = Committer(open_one, Clock(), writers=1)
-    await door.start()
-    opened[0].terminate()
-    async with asyncio.timeout(120):
-        assert (await door.submit_until_known(new(1))).verdict is V.APPLIED
-    assert mistakes == []
+    mistakes = [RuntimeError("can't start new thread"), KeyError("a mistake")]
+    await stops_no_writer(mistakes, database_url)
     assert caplog.text.count("for a reason nobody foresaw") == 2
-    await door.stop()
 
 
 class OnFullDisk:
