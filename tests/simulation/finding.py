@@ -1,6 +1,7 @@
 """Whether a fault that was put into the product breaks a law of the simulated worlds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,12 @@ SEEDS = 40
 
 Fault = Callable[[pytest.MonkeyPatch], None]
 """Puts something wrong into the product, until the test ends."""
+
+
+def planted(names: str, faults: Sequence[tuple[Any, ...]]) -> pytest.MarkDecorator:
+    """A test for each of the faults, under its name; `names` are those of a row."""
+    rows = [pytest.param(*each, id=each[0].__name__) for each in faults]
+    return pytest.mark.parametrize(names, rows)
 
 
 def first_breach(fault: Fault, options: Options, patch: pytest.MonkeyPatch) -> tuple[int, Broken]:

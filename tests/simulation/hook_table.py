@@ -31,9 +31,8 @@ from tests.simulation.hook_rows import (
     HookRow,
     HookRows,
 )
-from tests.simulation.loop import CURRENT
 from tests.simulation.model import Model
-from tests.simulation.papers import Turns
+from tests.simulation.papers import Turns, TurnTransaction
 from tests.simulation.wire import Wire
 
 TENANT = 1
@@ -238,32 +237,18 @@ class ModelJournalPool:
         yield Transaction(self)
 
 
-class Transaction:
+class Transaction(TurnTransaction):
     """One of them; what it writes is kept until its end."""
 
     def __init__(self, pool: ModelJournalPool) -> None:
+        super().__init__(pool.wire, pool.turns)
         self._pool = pool
-        self._turn: str | None = None
         self._writes: list[Callable[[HookRows], object]] = []
 
     def _rows(self) -> HookRows:
         return self._pool.model.hooks
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
-        try:
-            yield
-        except BaseException:
-            if self._turn is not None:
-                self._pool.turns.give_back(self._turn, self)
-            raise
-        await self._pool.wire.ask(self._commit)
-
-    def _commit(self) -> None:
-        if self._turn is None:
-            return
-        if not self._pool.turns.give_back(self._turn, self):
-            raise ConnectionResetError("the transaction was ended")
+    def _write(self) -> None:
         for write in self._writes:
             write(self._rows())
         self._pool.on_change()
@@ -277,14 +262,7 @@ class Transaction:
 
     async def fetchval(self, statement: str, *given: Any) -> Any:
         if statement == sql._TURN:
-            process = CURRENT.get()
-
-            def take() -> bool:
-                return self._pool.turns.take(given[0], self, process)
-
-            is_ours = await self._pool.wire.ask(take)
-            self._turn = given[0] if is_ours else None
-            return is_ours
+            return await self._take(given[0])
         if statement == _FIRST:
             return await self._pool.wire.ask(self._first_ms)
         assert statement == _KEEP, statement

@@ -8,7 +8,7 @@ that is owed is known after every reading, and each payment is owed once.
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,9 +23,9 @@ from engine.payments.lifecycle import State
 from engine.payments.settlement import obligation_store as sql
 from engine.payments.settlement.gathering import Gathering
 from engine.payments.settlement.obligation_store import ObligationStore
-from tests.simulation.loop import CURRENT, Handle
+from tests.simulation.loop import Handle
 from tests.simulation.model import JournalRow, Model, OwedKey, OwedRow, OwedRows
-from tests.simulation.papers import Turns
+from tests.simulation.papers import Turns, TurnTransaction
 from tests.simulation.wire import Wire
 
 if TYPE_CHECKING:
@@ -215,30 +215,19 @@ class Snapshot:
     look: Marks | None = None
 
 
-class OwedTransaction:
+class OwedTransaction(TurnTransaction):
     """One of them, of one snapshot; what it writes is there once it has ended."""
 
     def __init__(self, pool: OwedPool) -> None:
+        super().__init__(pool.wire, pool.turns)
         self._pool = pool
-        self._turn: str | None = None
         self._seen: Snapshot | None = None
 
-    @asynccontextmanager
-    async def transaction(self, *, isolation: str) -> AsyncIterator[None]:
+    def transaction(self, *, isolation: str) -> AbstractAsyncContextManager[None]:  # type: ignore[override]  # asyncpg's own word
         assert isolation == "repeatable_read"
-        try:
-            yield
-        except BaseException:
-            if self._turn is not None:
-                self._pool.turns.give_back(self._turn, self)
-            raise
-        await self._pool.wire.ask(self._commit)
+        return super().transaction()
 
-    def _commit(self) -> None:
-        if self._turn is None:
-            return
-        if not self._pool.turns.give_back(self._turn, self):
-            raise ConnectionResetError("the transaction was ended")
+    def _write(self) -> None:
         seen, rows = self._snapshot, self._pool.model.owed
         if rows.look != seen.rows.look:
             raise asyncpg.SerializationError("somebody was faster")
@@ -252,15 +241,11 @@ class OwedTransaction:
 
     async def fetchval(self, statement: str, name: str) -> bool:
         assert statement == sql._TURN
-        process = CURRENT.get()
 
-        def take() -> bool:
+        def look() -> None:
             self._seen = _snapshot(self._pool.model, self._pool.names)
-            return self._pool.turns.take(name, self, process)
 
-        is_ours = await self._pool.wire.ask(take)
-        self._turn = name if is_ours else None
-        return is_ours
+        return await self._take(name, look)
 
     async def fetchrow(self, statement: str, tenant: int) -> dict[str, int] | None:
         assert statement.startswith("select * from settlement_look")

@@ -7,7 +7,7 @@ or after `TURN_SECONDS_MAX`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from typing import Any
@@ -91,6 +91,48 @@ async def turn_of(turns: Turns, wire: Wire, operator: str) -> AsyncIterator[None
         raise
     if not await wire.ask(lambda: turns.give_back(operator, token)):
         raise ConnectionResetError("the turn was lost")
+
+
+class TurnTransaction:
+    """A transaction that has a turn until its end, and writes then; it dies with its process."""
+
+    def __init__(self, wire: Wire, turns: Turns) -> None:
+        self._wire = wire
+        self._turns = turns
+        self._turn: str | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except BaseException:
+            if self._turn is not None:
+                self._turns.give_back(self._turn, self)
+            raise
+        await self._wire.ask(self._commit)
+
+    async def _take(self, name: str, first: Callable[[], None] = lambda: None) -> bool:
+        """Whether the turn is ours; `first` is done in the same moment."""
+        process = CURRENT.get()
+
+        def take() -> bool:
+            first()
+            return self._turns.take(name, self, process)
+
+        is_ours = await self._wire.ask(take)
+        self._turn = name if is_ours else None
+        return is_ours
+
+    def _commit(self) -> None:
+        if self._turn is None:
+            return
+        if not self._turns.give_back(self._turn, self):
+            raise ConnectionResetError("the transaction was ended")
+        self._write()
+
+    def _write(self) -> None:
+        """What the statements were to leave."""
+        raise NotImplementedError
 
 
 class ModelStatements(StatementStore):

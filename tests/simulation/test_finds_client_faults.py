@@ -22,7 +22,7 @@ from engine.payments.client_store import Known
 from engine.payments.reservations import Reservations
 from tests.simulation.client_table import ModelClientPayments, ModelQuotes
 from tests.simulation.client_weather import ClientWeather
-from tests.simulation.finding import Fault, first_breach
+from tests.simulation.finding import Fault, first_breach, planted
 from tests.simulation.surfaces import ModelKeys, WiredCommitter
 from tests.simulation.weather import Weather
 from tests.simulation.world import Options, World
@@ -123,9 +123,7 @@ FAULTS: Sequence[tuple[Fault, Options]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("fault", "options"), [pytest.param(*each, id=each[0].__name__) for each in FAULTS]
-)
+@planted("fault, options", FAULTS)
 def test_fault_breaks_a_law_within_few_seeds(
     fault: Fault, options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,7 +29,7 @@ from engine.payments.statements.lines import Moved
 from engine.payments.statements.moves import Moves
 from engine.ports import Finding
 from engine.ports import Outcome as Found
-from tests.simulation.finding import Fault, first_breach
+from tests.simulation.finding import Fault, first_breach, planted
 from tests.simulation.pay_in_table import PayInTable
 from tests.simulation.weather import Weather
 from tests.simulation.world import Options, World
@@ -233,9 +233,7 @@ FAULTS: Sequence[tuple[Fault, Options]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("fault", "options"), [pytest.param(*each, id=each[0].__name__) for each in FAULTS]
-)
+@planted("fault, options", FAULTS)
 def test_fault_breaks_a_law_within_few_seeds(
     fault: Fault, options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ from engine.hooks.signing import sign
 from engine.payments.lifecycle import State
 from engine.ports import HookAnswer, HookMessage
 from tests.simulation.clients import CLIENTS
-from tests.simulation.finding import Fault, first_breach
+from tests.simulation.finding import Fault, first_breach, planted
 from tests.simulation.hook_weather import HookWeather
 from tests.simulation.weather import Weather
 from tests.simulation.world import Options, World
@@ -167,9 +167,7 @@ FAULTS: Sequence[tuple[Fault, Options, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("fault", "options", "law"), [pytest.param(*each, id=each[0].__name__) for each in FAULTS]
-)
+@planted("fault, options, law", FAULTS)
 def test_fault_breaks_a_law_within_few_seeds(
     fault: Fault, options: Options, law: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ from engine.payments.statements.judged import Class, Judged
 from engine.payments.statements.lines import Line
 from engine.payments.statements.suspense import Suspense
 from engine.payments.views import RequestState
-from tests.simulation.finding import Fault, first_breach
+from tests.simulation.finding import Fault, first_breach, planted
 from tests.simulation.model import _Batch
 from tests.simulation.paper_weather import PaperWeather
 from tests.simulation.papers import ModelStatements
@@ -207,9 +207,7 @@ FAULTS: Sequence[tuple[Fault, Options]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("fault", "options"), [pytest.param(*each, id=each[0].__name__) for each in FAULTS]
-)
+@planted("fault, options", FAULTS)
 def test_fault_breaks_a_law_within_few_seeds(
     fault: Fault, options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:

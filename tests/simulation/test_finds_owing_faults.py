@@ -11,7 +11,7 @@ import pytest
 
 from engine.payments.settlement import obligation_store
 from engine.payments.settlement.obligation_store import Discrepancy, ObligationStore
-from tests.simulation.finding import Fault, first_breach
+from tests.simulation.finding import Fault, first_breach, planted
 from tests.simulation.weather import Weather
 from tests.simulation.world import Options, World
 
@@ -48,9 +48,7 @@ FAULTS: Sequence[tuple[Fault, Options, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("fault", "options", "law"), [pytest.param(*each, id=each[0].__name__) for each in FAULTS]
-)
+@planted("fault, options, law", FAULTS)
 def test_fault_breaks_a_law_within_few_seeds(
     fault: Fault, options: Options, law: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

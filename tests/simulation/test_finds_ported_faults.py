@@ -15,7 +15,7 @@ from engine.payments import wallets
 from engine.payments.portability import Hints, Wallet, decide
 from engine.payments.routing import Directory, Ways
 from engine.payments.wallets import LookUp, Wallets
-from tests.simulation.finding import Fault, first_breach
+from tests.simulation.finding import Fault, first_breach, planted
 from tests.simulation.weather import Weather
 from tests.simulation.world import Options, World
 
@@ -85,9 +85,7 @@ FAULTS: Sequence[tuple[Fault, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("fault", "law"), [pytest.param(*each, id=each[0].__name__) for each in FAULTS]
-)
+@planted("fault, law", FAULTS)
 def test_fault_breaks_a_law_within_few_seeds(
     fault: Fault, law: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
