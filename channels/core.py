@@ -14,7 +14,7 @@ from channels.settings import Settings
 from engine.clock import Clock, Ids
 from engine.dispatch import Dispatcher
 from engine.fx.rates import RateBook
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.msisdn import Msisdn
 from engine.outbox import Outbox
 from engine.payments.health import Record, unheard

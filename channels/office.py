@@ -20,7 +20,7 @@ from engine.desk.proposals import Executor, Kind
 from engine.desk.store import ProposalStore
 from engine.ledger.auditor import Auditor, Pace
 from engine.ledger.books import Books
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.msisdn import Msisdn
 from engine.payments.lifecycle import moves
 from engine.payments.notices import MESSAGE, Message, write_message

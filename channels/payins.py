@@ -16,7 +16,7 @@ from engine.clock import Clock, Ids
 from engine.desk.booking import Booker
 from engine.desk.store import ProposalStore
 from engine.errors import CappError, Unreadable
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.outages import AWAY
 from engine.payments.payins.collected import Collected
 from engine.payments.payins.judging import shown

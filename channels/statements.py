@@ -8,7 +8,7 @@ from channels.reconciliation import read_statement_terms
 from channels.wiring import Engine
 from engine.clock import AttemptId, Clock, Ids
 from engine.desk.store import ProposalStore
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.outbox import Outbox
 from engine.payments.health import Record, unheard
 from engine.payments.payins.store import PayInStore

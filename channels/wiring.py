@@ -32,7 +32,7 @@ from engine.database import POOL_SIZE, Pool, have_months
 from engine.decision_log import DecisionLog
 from engine.dispatch import Dispatcher
 from engine.fx.rates import RateBook
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.menu.bundle import laid_out, read_bundle, version_of
 from engine.menu.check import load_texts
 from engine.msisdn import Msisdn, Prefixes, country_of

@@ -11,7 +11,7 @@ from engine.clock import Clock, CustomerId, Ids, PaymentId
 from engine.customers.customers import Customer
 from engine.errors import CappError, CustomerMistake, LeftTooLate, NoWayNow, OurFault
 from engine.fx.quotes import Quote
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.ledger.plans import NIL, Plan, Spend, Verdict, Verdicted
 from engine.money import Money
 from engine.payments.facts import Facts, write

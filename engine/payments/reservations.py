@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from engine.clock import Clock
 from engine.errors import OurFault
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.ledger.entries import Manual
 from engine.ledger.plans import CREATE, NIL, Plan, Verdict, Verdicted
 from engine.ledger.pool_postings import release_for_client, reserve_for_client

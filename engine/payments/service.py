@@ -12,7 +12,7 @@ import msgspec
 from engine.clock import AttemptId, Clock, Ids, epoch_of
 from engine.errors import OurFault
 from engine.fx.rates import RateBook
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.ledger.plans import Evidence, evidence_of
 from engine.msisdn import Msisdn
 from engine.payments import evidence as told

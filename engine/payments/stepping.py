@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from engine.clock import AttemptId, Clock
 from engine.errors import Impossible, OurFault
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.ledger.plans import Evidence, Intent, Verdict, note
 from engine.payments.evidence import Source, body_hash
 from engine.payments.facts import Ending, Ruling, write

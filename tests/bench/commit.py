@@ -27,7 +27,8 @@ from engine.customers.customers import Customer
 from engine.database import connect, open_pool
 from engine.ledger.books import open_accounts
 from engine.ledger.chart import Route, read_account
-from engine.ledger.commit import Committer, commit
+from engine.ledger.commit import commit
+from engine.ledger.committer import Committer
 from engine.ledger.plans import Plan, Verdict
 from engine.ledger.postings import held_minor, top_up
 from engine.msisdn import Msisdn

@@ -15,7 +15,7 @@ from engine.database import connect, open_pool
 from engine.fx.quotes import Corridor, Quote
 from engine.fx.rates import RateBook
 from engine.ledger.chart import route_accounts
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.ledger.plans import Intent, Spend, note
 from engine.money import Money
 from engine.msisdn import Msisdn, Prefixes

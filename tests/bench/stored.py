@@ -34,7 +34,7 @@ from engine.compliance.history import HistoryStore, Question
 from engine.customers.customers import Customer
 from engine.database import connect, open_pool
 from engine.fx.quotes import Quote
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.ledger.plans import Intent
 from engine.msisdn import Msisdn
 from engine.outbox import Outbox

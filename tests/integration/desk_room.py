@@ -17,7 +17,7 @@ from engine.ledger.auditor import Pace
 from engine.ledger.books import open_accounts
 from engine.ledger.chart import Account, read_account
 from engine.ledger.chart import Kind as AccountKind
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.ledger.entries import Manual
 from engine.ledger.plans import CREATE, Plan, Verdict
 from engine.ledger.postings import Transfers

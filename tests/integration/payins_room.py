@@ -10,7 +10,7 @@ from channels.payins import PayInRoom, build_pay_ins
 from engine.clock import Ids, PaymentId
 from engine.desk.proposals import Kind, Person, Proposal
 from engine.ledger.auditor import Pace
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.ledger.entries import Manual
 from engine.ledger.plans import Plan, Verdicted
 from engine.money import Money

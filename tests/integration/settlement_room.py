@@ -15,7 +15,7 @@ from engine.database import connect, open_pool
 from engine.fx.rates import RateBook
 from engine.ledger.books import Books, open_accounts
 from engine.ledger.chart import Account, Kind, natural, read_account
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.ledger.plans import CREATE, Plan, Verdict
 from engine.money import CURRENCIES
 from engine.payments.lifecycle import State

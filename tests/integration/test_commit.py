@@ -12,7 +12,8 @@ from engine.clock import Clock, Ids
 from engine.database import connect
 from engine.errors import CommitUnknown, LeftTooLate, NotServed
 from engine.ledger.chart import Account, Kind
-from engine.ledger.commit import Committer, commit
+from engine.ledger.commit import commit
+from engine.ledger.committer import Committer
 from engine.ledger.entries import MANUAL_FROM
 from engine.ledger.plans import NIL, NOTE, Evidence, Intent, Plan, Spend, Verdict, Verdicted, note
 from tests.integration.books import assert_books
@@ -622,6 +623,22 @@ async def test_whoever_waits_no_more_keeps_what_has_not_left_from_leaving(
     await door.stop()
     assert await amount(books, A) == 97
     assert door.plans == 3
+
+
+async def test_a_door_that_is_shut_waits_for_what_has_left_though_nobody_waits_for_its_answer(
+    books: Any, database_url: str
+) -> None:
+    (door,) = await committers(database_url, 1, 1)
+    await books.execute("begin; lock table balance")
+    left = door.submit(new(1))
+    await somebody_waits(books)
+    left.cancel()
+    shutting = asyncio.create_task(door.stop())
+    await asyncio.sleep(0.1)
+    assert not shutting.done()
+    await books.execute("commit")
+    await shutting
+    assert await amount(books, A) == 99
 
 
 async def test_what_cannot_leave_in_time_never_does(books: Any, database_url: str) -> None:

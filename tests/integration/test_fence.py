@@ -16,7 +16,8 @@ from engine.database import connect
 from engine.ledger import fence
 from engine.ledger.auditor import Pace, Report
 from engine.ledger.chart import Account, Kind
-from engine.ledger.commit import Committer, commit
+from engine.ledger.commit import commit
+from engine.ledger.committer import Committer
 from engine.ledger.entries import Manual
 from engine.ledger.findings import Law
 from engine.ledger.plans import CREATE, Plan, Verdict

@@ -10,7 +10,8 @@ import pytest
 from engine.clock import Clock, Ids
 from engine.database import connect
 from engine.ledger.chart import Account, Kind
-from engine.ledger.commit import Committer, commit
+from engine.ledger.commit import commit
+from engine.ledger.committer import Committer
 from engine.ledger.plans import UNLIMITED, Plan, Spend, Verdict
 from engine.payments.lifecycle import State
 

@@ -10,7 +10,7 @@ from engine.clock import Clock, Ids
 from engine.database import connect
 from engine.errors import OurFault
 from engine.ledger.chart import Account, Kind
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.ledger.entries import Manual
 from engine.ledger.pool_postings import turned_round
 from engine.payments.settlement.booking import Booking

@@ -16,7 +16,7 @@ from channels.statements import Comparison, assemble
 from engine.clock import AttemptId, Clock, Ids, PaymentId
 from engine.errors import CustomerMistake, OutcomeUnknown, Unreachable, Unreadable
 from engine.fx.rates import RateBook
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.evidence import Source

@@ -19,7 +19,7 @@ import pytest
 from engine import database
 from engine.clock import Clock
 from engine.database import Pool, connect
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.ledger.plans import Verdict
 from engine.outages import AWAY, POSTGRES
 from engine.payments.statements import store as statements
@@ -62,7 +62,7 @@ import asyncio, sys
 from functools import partial
 from engine.clock import Clock
 from engine.database import connect
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from tests.integration.test_commit import new
 
 async def main():

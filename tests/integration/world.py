@@ -29,7 +29,7 @@ from engine.fx.quotes import Quote
 from engine.fx.rates import RateBook
 from engine.ledger.books import Books, open_accounts
 from engine.ledger.chart import Account, Kind
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.ledger.plans import Intent
 from engine.money import Money
 from engine.msisdn import Msisdn

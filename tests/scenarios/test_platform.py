@@ -13,7 +13,8 @@ from engine.clock import Clock, Ids, PaymentId
 from engine.database import connect
 from engine.errors import CappError, NoWayNow, OurFault
 from engine.ledger.chart import Account, Kind
-from engine.ledger.commit import Committer, commit
+from engine.ledger.commit import commit
+from engine.ledger.committer import Committer
 from engine.ledger.plans import Plan, Verdict
 from engine.payments.lifecycle import State
 from tests.integration.books import assert_books

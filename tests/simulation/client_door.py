@@ -23,7 +23,7 @@ from channels.api.reservations import (
 )
 from engine.clients.clients import ClientId, KeyHolder, KeyId, Scope
 from engine.customers.customers import Customer
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.msisdn import Msisdn
 from engine.payments.reservations import ReservationRules, Reservations
 from tests.simulation.client_table import ModelClientPayments, ModelQuotes, ModelReservations

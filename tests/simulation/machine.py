@@ -28,7 +28,7 @@ from engine.hooks.courier import Courier
 from engine.hooks.hooks import Hooks
 from engine.hooks.journal import JournalReader
 from engine.hooks.secret import SecretKeys
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.ledger.plans import Spend
 from engine.memory import end_if_refused
 from engine.messages.gateways import Gateway, Gateways

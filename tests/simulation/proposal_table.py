@@ -14,7 +14,7 @@ from engine.desk.proposals import State as Stands
 from engine.desk.store import ProposalStore
 from engine.errors import StaffMistake
 from engine.ledger.chart import GUARDED, read_account
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.ledger.entries import Manual
 from tests.simulation.model import Model
 from tests.simulation.wire import Wire

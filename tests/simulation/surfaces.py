@@ -14,7 +14,7 @@ import msgspec
 from engine.clock import AttemptId, Clock, CustomerId, PaymentId, first_id_at, made_at
 from engine.errors import CommitUnknown
 from engine.gather import Gatherer
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.ledger.plans import Plan, Verdicted
 from engine.memory import end_if_refused
 from engine.outbox import HELD, NEVER_SENT, QUESTION, Leased, Outbox, SmsEnding

@@ -8,7 +8,7 @@ from typing import Any
 from engine.errors import OurFault
 from engine.ledger.books import open_accounts
 from engine.ledger.chart import read_account
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.ledger.entries import Manual
 from engine.ledger.plans import CREATE, Plan, Verdict
 from engine.ledger.postings import Transfers

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from engine.clock import Clock, Ids
 from engine.fx.rates import RateBook
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.payments.settlement.approving import Approving
 from engine.payments.settlement.batch_store import BatchStore
 from engine.payments.settlement.booking import Booking

@@ -9,7 +9,7 @@ from engine.clock import Ids
 from engine.errors import OurFault
 from engine.ledger.books import open_accounts
 from engine.ledger.chart import Account, Kind
-from engine.ledger.commit import Committer
+from engine.ledger.committer import Committer
 from engine.ledger.entries import Manual
 from engine.ledger.plans import CREATE, Plan, Verdict
 from engine.ledger.pool_postings import turned_round

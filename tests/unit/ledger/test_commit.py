@@ -11,8 +11,9 @@ import pytest
 
 from engine.clock import Clock
 from engine.errors import CommitUnknown, OurFault
-from engine.ledger import commit as commits
-from engine.ledger.commit import Care, Committer, commit
+from engine.ledger import committer
+from engine.ledger.commit import Care, commit
+from engine.ledger.committer import Committer
 from engine.ledger.plans import Plan, Verdict, Verdicted
 
 V = Verdict
@@ -161,7 +162,7 @@ async def test_a_process_that_ends_gives_up_what_nobody_can_store(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It was tried for ever, and whoever waited for it kept the process from ending."""
-    monkeypatch.setattr(commits, "LAST_TRIES_SECONDS", 0.0)
+    monkeypatch.setattr(committer, "LAST_TRIES_SECONDS", 0.0)
     door = Committer(Away(), Clock(), writers=1)
     await door.start()
     waiting = [asyncio.create_task(door.submit_until_known(plan)) for plan in (FIRST, SECOND)]
@@ -179,7 +180,7 @@ async def test_a_process_that_ends_gives_up_what_nobody_can_store(
 async def test_a_process_that_ends_stores_what_can_be_stored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(commits, "LAST_TRIES_SECONDS", 0.0)
+    monkeypatch.setattr(committer, "LAST_TRIES_SECONDS", 0.0)
 
     async def connect() -> Told:
         return Told(STORED)
