@@ -30,6 +30,7 @@ FaultName = Literal[
     "insufficient_funds",
     "wrong_pin",
     "decline",
+    "paid_afterwards",
     "recipient_rejected",
     "hang_before",
     "hang_after",
@@ -71,6 +72,8 @@ AFTER_THE_WORK: frozenset[FaultName] = frozenset(
     {"hang_after", "error_500_after", "truncated_json", "reset_after"}
 )
 PAYER_OUTCOMES: frozenset[FaultName] = frozenset({"insufficient_funds", "wrong_pin", "decline"})
+# Told as failed, for good; then the payer's answer counts all the same, and success is told too.
+PAID_AFTERWARDS: frozenset[FaultName] = frozenset({"paid_afterwards"})
 PAYEE_OUTCOMES: frozenset[FaultName] = frozenset({"insufficient_funds", "recipient_rejected"})
 UNKNOWN_STATUS: frozenset[FaultName] = frozenset({"unknown_status"})
 EARLY_CALLBACK: frozenset[FaultName] = frozenset({"callback_before_answer"})
@@ -96,7 +99,7 @@ _REPORT = AT_DELIVERY - {"callback_wrong_amount"}
 # so that no test passes because its fault was quietly ignored.
 CATALOGUE: Mapping[FaultTarget, frozenset[FaultName]] = {
     "token": _CALL | TOKEN,
-    "collect": _CALL | TOKEN | PAYER_OUTCOMES | _NOTICE - QUEUE_TIMEOUT,
+    "collect": _CALL | TOKEN | PAYER_OUTCOMES | PAID_AFTERWARDS | _NOTICE - QUEUE_TIMEOUT,
     "disburse": _CALL | TOKEN | PAYEE_OUTCOMES | _NOTICE,
     "refund": _CALL | TOKEN | PAYEE_OUTCOMES | _NOTICE,
     "query": _CALL | TOKEN | _NOTICE,
@@ -110,6 +113,7 @@ CATALOGUE: Mapping[FaultTarget, frozenset[FaultName]] = {
 _DEFAULT_SECONDS: Mapping[FaultName, float] = {
     "hang_before": 30.0,
     "hang_after": 30.0,
+    "paid_afterwards": 2.0,
     "callback_twice": 0.0,
     "callback_late": 5.0,
     "queue_timeout": 1.0,
@@ -148,11 +152,18 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
 class FaultBook:
     """The armed faults of one sandbox, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, never: frozenset[FaultName] = frozenset()) -> None:
+        """`never` could not strike here."""
         self._armed: list[Fault] = []
+        self._never = never
 
     def arm(self, fault: Fault) -> None:
-        """Let `fault` strike from now on; arming the same one twice strikes twice."""
+        """Let `fault` strike from now on; arming the same one twice strikes twice.
+
+        Raises ValueError for one that could never strike here.
+        """
+        if fault.fault in self._never:
+            raise ValueError(f"{fault.fault} cannot happen here")
         self._armed.append(fault)
 
     def armed(self) -> list[Fault]:

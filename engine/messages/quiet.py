@@ -19,6 +19,7 @@ REQUIRED = frozenset(
         "cancelled",
         "refund_started",
         "refund_decided",
+        "late_funds",
         "refunded",
         "returned",
         "taken_back",

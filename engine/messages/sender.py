@@ -40,6 +40,7 @@ _HOLDS_IN: Mapping[str, Set[State]] = {
     "taken_back": {State.RETURNED, State.REFUNDED} | _GOES_BACK,
     "refund_started": _GOES_BACK,
     "refund_decided": _GOES_BACK,
+    "late_funds": _GOES_BACK,
     "refunded": {State.REFUNDED},
     _DELAYED: set(State) - TERMINAL - _GOES_BACK - {State.RETURNED},
 }

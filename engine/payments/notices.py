@@ -64,8 +64,10 @@ def notices_of(path: tuple[State, ...], reason: str | None, came_from: State) ->
             out.append(_payload(Notice("receipt_payee", to_payee=True)))
         elif state is State.REFUND_DUE and came_from not in _WAS_REFUNDING:
             # Decided just now, whoever gives it back; one that failed is not announced again.
-            # Where nobody refused, as of what people held or what came late, no reason is told.
+            # Where nobody refused, as of what people held, no reason is told.
             template = "refund_started" if reason else "refund_decided"
+            if State.LATE_FUNDS in path:  # the payer was told that nothing was charged
+                template = "late_funds"
             out.append(_payload(Notice(template, reason=said)))
     return tuple(out)
 

@@ -27,7 +27,7 @@ FILES = sorted(file for file in FOLDER.glob("*.txt") if not file.stem.startswith
 
 def test_there_are_transcripts() -> None:
     names = {file.stem for file in FILES}
-    assert names >= {"kenya_to_uganda", "uganda_to_kenya", "payout_fails_refund"}
+    assert names >= {"kenya_to_uganda", "uganda_to_kenya", "payout_fails_refund", "late_money"}
     for corridor in ("nigeria_to_ghana", "airtel_to_mpesa", "zamtel_to_airtel"):
         assert names >= {corridor, f"{corridor}_refund", f"{corridor}_answer_lost"}
     assert names >= {"ivory_coast_to_senegal", "ivory_coast_to_senegal_refused", "zamtel_to_mtn"}

@@ -340,6 +340,13 @@ async def test_callback_is_signed_in_each_of_the_three_ways(
     assert (told is None) == (over == "header")
 
 
+async def test_fault_that_could_never_strike_is_refused(airtel: AirtelClient) -> None:
+    response = await airtel.client.post(
+        "/_sandbox/faults", json={"on": "collect", "fault": "paid_afterwards"}
+    )
+    assert (response.status_code, (await airtel.get("faults"))["faults"]) == (400, [])
+
+
 async def test_callback_may_come_twice_lie_or_be_unlisted(
     airtel: AirtelClient, box: Mailbox
 ) -> None:

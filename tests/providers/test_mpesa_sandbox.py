@@ -627,6 +627,23 @@ async def test_late_callback_comes_after_the_query_knows(mpesa: MpesaClient, box
     await box.wait()
 
 
+async def test_who_could_not_be_reached_may_pay_afterwards(
+    mpesa: MpesaClient, box: Mailbox
+) -> None:
+    await mpesa.fault("collect", "paid_afterwards", seconds=40)
+    checkout_id = (await mpesa.push()).json()["CheckoutRequestID"]
+    [failed] = await box.wait()
+    assert failed.json["Body"]["stkCallback"]["ResultCode"] == 1037
+    assert (await mpesa.push_query(checkout_id)).json()["ResultCode"] == "1037"
+    assert await mpesa.movements() == []
+    leap(40)
+    _, paid = await box.wait(2)
+    callback = paid.json["Body"]["stkCallback"]
+    assert (callback["CheckoutRequestID"], callback["ResultCode"]) == (checkout_id, 0)
+    assert (await mpesa.push_query(checkout_id)).json()["ResultCode"] == "0"
+    assert len(await mpesa.movements()) == 1
+
+
 async def test_unknown_status_is_on_no_list(mpesa: MpesaClient, box: Mailbox) -> None:
     await mpesa.fault("callback", "unknown_status")
     checkout_id = (await mpesa.push()).json()["CheckoutRequestID"]

@@ -554,6 +554,21 @@ async def test_callback_faults_strike_the_callback_only(mtn: MtnClient, box: Mai
     assert status["status"] == "SUCCESSFUL"
 
 
+async def test_what_has_expired_may_be_paid_afterwards(mtn: MtnClient, box: Mailbox) -> None:
+    await mtn.fault("collect", "paid_afterwards", seconds=40)
+    reference_id = str(uuid4())
+    assert (await mtn.create("requesttopay", reference_id=reference_id)).status_code == 202
+    [failed] = await box.wait()
+    assert (failed.json["status"], failed.json["reason"]) == ("FAILED", "EXPIRED")
+    assert (await mtn.final("requesttopay", reference_id))["status"] == "FAILED"
+    assert await mtn.movements() == []
+    leap(40)
+    _, paid = await box.wait(2)
+    assert paid.json["status"] == "SUCCESSFUL" and "reason" not in paid.json
+    assert (await mtn.final("requesttopay", reference_id))["status"] == "SUCCESSFUL"
+    assert len(await mtn.movements()) == 1
+
+
 async def test_callback_can_come_before_the_202(mtn: MtnClient, box: Mailbox) -> None:
     await mtn.settings(callback_delay_seconds=0.2)
     await mtn.fault("collect", "callback_before_answer")

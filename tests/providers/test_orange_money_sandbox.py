@@ -36,6 +36,7 @@ from providers.orange_money import (
     WebPayment,
     WebPaymentSettings,
 )
+from simulator.faults import Fault
 from simulator.operators import credentials
 from simulator.operators.orange_money import (
     DEFAULTS,
@@ -813,6 +814,13 @@ async def test_fault_at_the_door_leaves_the_outcome_unknown(api: Api) -> None:
         await street.hands.fault(on, "throttle_429")
         with pytest.raises(Throttled):
             await _operation(adapter, direction)(street.order(direction, msisdn, minor))
+
+
+async def test_fault_that_could_never_strike_is_refused() -> None:
+    async with opened("core") as street:
+        with pytest.raises(ValueError, match="cannot happen here"):
+            street.sandbox.faults.arm(Fault("collect", "paid_afterwards"))
+        assert street.sandbox.faults.armed() == []
 
 
 @pytest.mark.parametrize("api", MAKERS)

@@ -13,7 +13,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.faults import TOKEN, FaultTarget, Refusal
+from simulator.faults import PAID_AFTERWARDS, TOKEN, FaultBook, FaultTarget, Refusal
 from simulator.operators import credentials as constants
 from simulator.operators.airtel_money import wire
 from simulator.operators.airtel_money.sealing import KeyPair, PinPadding
@@ -105,6 +105,7 @@ class AirtelSandbox(Sandbox[AirtelSettings]):
             collection_minor=collection_minor,
             disbursement_minor=disbursement_minor,
         )
+        self.faults = FaultBook(never=PAID_AFTERWARDS)
         self.tokens: dict[str, datetime] = {}
         self.codes: list[Code] = []
         self.transactions: dict[tuple[Kind, str], Transaction] = {}

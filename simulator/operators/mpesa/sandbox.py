@@ -67,7 +67,7 @@ class StkPush:
     reversed: bool = False
 
     def finish(self, result_code: ResultCode, at: datetime, receipt: str = "") -> None:
-        """Record the one final result."""
+        """Record the result: the one final one, unless a fault lets it be paid afterwards."""
         self.result_code, self.finished_at, self.receipt = result_code, at, receipt
 
 

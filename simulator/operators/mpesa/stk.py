@@ -6,13 +6,14 @@ as 1037, the operator's one code for "cannot be reached".
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.faults import PAYER_OUTCOMES, UNKNOWN_STATUS, Refusal
+from simulator.faults import PAID_AFTERWARDS, PAYER_OUTCOMES, UNKNOWN_STATUS, Refusal
 from simulator.operators.admin import json_response
 from simulator.operators.base import Approval, Lie, Notice
 from simulator.operators.mpesa import wire
@@ -144,11 +145,19 @@ class StkApi:
             milliseconds += 1
 
     async def _carry_out(self, push: StkPush) -> None:
+        sandbox = self._sandbox
         try:
+            if late := sandbox.faults.take(PAID_AFTERWARDS, push.msisdn, "collect"):
+                push.finish(wire.UNREACHABLE, sandbox.world.clock())
+                await self._tell(push)
+                await asyncio.sleep(late.seconds_or_default)
             code, receipt = await self._decide(push)
-            push.finish(code, self._sandbox.world.clock(), receipt)
+            push.finish(code, sandbox.world.clock(), receipt)
         finally:
-            self._sandbox.locked_subscribers.discard(push.msisdn)
+            sandbox.locked_subscribers.discard(push.msisdn)
+        await self._tell(push)
+
+    async def _tell(self, push: StkPush) -> None:
         await self._sandbox.notify(
             Notice(
                 on="collect",

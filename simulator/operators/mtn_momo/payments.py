@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from simulator.faults import (
+    PAID_AFTERWARDS,
     PAYEE_OUTCOMES,
     PAYER_OUTCOMES,
     UNKNOWN_STATUS,
@@ -193,13 +194,20 @@ class PaymentApi:
         return self._sandbox.wallets.find(transaction.msisdn) if transaction.msisdn else None
 
     async def _carry_out(self, transaction: Transaction) -> None:
+        if late := self._sandbox.faults.take(PAID_AFTERWARDS, transaction.msisdn, self._on):
+            transaction.status, transaction.reason = "FAILED", "EXPIRED"
+            await self._tell(transaction)
+            await asyncio.sleep(late.seconds_or_default)
         reason = await self._decide(transaction)
         if reason is None:
-            transaction.status = "SUCCESSFUL"
+            transaction.status, transaction.reason = "SUCCESSFUL", None
         else:
             transaction.status, transaction.reason = "FAILED", reason
             if transaction.original is not None:
                 transaction.original.refunded_minor -= transaction.order.amount_minor
+        await self._tell(transaction)
+
+    async def _tell(self, transaction: Transaction) -> None:
         if transaction.callback_url is None:  # Without the header there is never a callback.
             return
         await self._sandbox.notify(

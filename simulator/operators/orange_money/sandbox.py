@@ -15,10 +15,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from simulator.faults import (
+    PAID_AFTERWARDS,
     PAYEE_OUTCOMES,
     PAYER_OUTCOMES,
     TOKEN,
     Fault,
+    FaultBook,
     FaultTarget,
     Refusal,
 )
@@ -125,6 +127,7 @@ class OrangeSandbox(Sandbox[OrangeSettings]):
             collection_minor=collection_minor,
             disbursement_minor=disbursement_minor,
         )
+        self.faults = FaultBook(never=PAID_AFTERWARDS)
         self.words = WORDS[settings.api]
         self.tokens: dict[str, datetime] = {}
         self.payments: dict[str, Payment] = {}

@@ -33,7 +33,7 @@ S = State
             (S.PAYOUT_FAILED, S.REFUND_DUE, S.REFUNDING), "limit",
             [Notice("refund_started", reason="limit")],
         ),
-        ((S.LATE_FUNDS, S.REFUND_DUE), None, [Notice("refund_decided", reason="other")]),
+        ((S.LATE_FUNDS, S.REFUND_DUE), None, [Notice("late_funds", reason="other")]),
         (
             (S.RETURNED,), None,
             [Notice("returned", reason="other"), Notice("taken_back", to_payee=True)],
