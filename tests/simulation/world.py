@@ -96,6 +96,7 @@ from tests.simulation.ported import Ported
 from tests.simulation.proposal_table import ModelBooker, ModelProposals
 from tests.simulation.receivers import Receivers
 from tests.simulation.request_table import RequestTable
+from tests.simulation.sim_changes import SimChanges
 from tests.simulation.staff import Staff
 from tests.simulation.stray_staff import StrayStaff
 from tests.simulation.surfaces import ModelOutbox, ModelStore, WiredCommitter
@@ -130,6 +131,7 @@ ALSO = (
     "webhooks",
     "ported",
     "owing",
+    "sims",
 )
 """What worlds may have beside payments, by its name in the options."""
 AIRTEL = msgspec.structs.replace(
@@ -166,6 +168,7 @@ class Options:
     clients: bool = False  # businesses ask for prices, set liquidity aside and send; rates move
     odd_answers: bool = False  # operators speak of other amounts and currencies than were ordered
     owing: bool = False  # what operators owe each other is gathered
+    sims: bool = False  # payers' SIMs are changed; who tells of it says anything
     ported: bool = False  # numbers move to other operators; whose they are is looked up
     webhooks: bool = False  # businesses are told of their payments; clients as well
     trace: bool = False
@@ -258,6 +261,7 @@ class World:
                 "hooks",
                 "ported",
                 "owing",
+                "sims",
             )
         }
         self.restored = NEVER
@@ -306,6 +310,7 @@ class World:
             self._bring_receivers(chances["hooks"])
         self.owing = Owing(self, chances["owing"]) if options.owing else None
         self.ported = Ported(self, chances["ported"]) if options.ported else None
+        self.sim_changes = SimChanges(self, chances["sims"]) if options.sims else None
         self._down_until = 0.0
         self.deaths = 0
         self.machines: dict[str, Machine] = {}
@@ -683,6 +688,8 @@ class World:
             self.hook_laws.restored()
             self.hook_turns.forget()
             self.telling.restored()
+        if self.sim_changes is not None:
+            self.sim_changes.laws.restored()
         self.trace("restored", len(self.laws.lost), f"{self.restored.at:.3f}")
 
     # The world grows quiet.
@@ -728,11 +735,23 @@ class World:
 
     def _around(
         self,
-    ) -> list[Clerk | Payers | Askers | StrayStaff | Owner | Clients | Receivers | Ported | Owing]:
+    ) -> list[
+        Clerk
+        | Payers
+        | Askers
+        | StrayStaff
+        | Owner
+        | Clients
+        | Receivers
+        | Ported
+        | Owing
+        | SimChanges
+    ]:
         """Whoever else there is in this world."""
         all_ = (
             self.clerk, self.payers, self.askers, self.stray_staff, self.owner, self.clients,
             self.receivers if self.options.webhooks else None, self.ported, self.owing,
+            self.sim_changes,
         )  # fmt: skip
         return [people for people in all_ if people is not None]
 
