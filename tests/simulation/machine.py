@@ -444,9 +444,15 @@ class Machine:
     def hooks(self) -> Hooks:
         """Subscriptions of businesses and of staff."""
         return Hooks(
-            store=ModelHookStore(self.world.model, self.wire), keys=self._hook_keys,
+            store=self._hook_store, keys=self._hook_keys,
             fault_in=self.world.receivers.fault_in, clock=self.clock,
         )  # fmt: skip
+
+    @cached_property
+    def _hook_store(self) -> ModelHookStore:
+        store = ModelHookStore(self.world.model, self.wire)
+        store.changes = self.world.hook_changes
+        return store
 
     @cached_property
     def _hook_keys(self) -> SecretKeys:
@@ -457,7 +463,7 @@ class Machine:
         world, wire = self.world, self.wire
         return Courier(
             queue=ModelHookQueue(world.model, wire, world.telling.wake),
-            store=ModelHookStore(world.model, wire), keys=self._hook_keys, port=world.receivers,
+            store=self._hook_store, keys=self._hook_keys, port=world.receivers,
             clock=self.clock, draw=world.hook_chance.random,
             note=lambda how: world.happened.update([f"hook {how}"]),
         )  # fmt: skip

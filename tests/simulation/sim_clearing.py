@@ -1,4 +1,4 @@
-"""Compliance of one process of a simulated world: the engine's own, over lists and people in memory.
+"""Compliance of one process of a simulated world: the engine's, over lists and people in memory.
 
 Everybody is registered under their number for a name, and the lists are the world's. Decisions that
 no payment keeps are rows of the model, which the engine's own log writes and reads.

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import product
@@ -61,7 +61,9 @@ from tests.simulation.client_laws import ClientLaws
 from tests.simulation.client_weather import ClientWeather
 from tests.simulation.clients import Clients
 from tests.simulation.gateway import SimulatedGateway
+from tests.simulation.hook_change_laws import HookChangeLaws
 from tests.simulation.hook_laws import HookLaws
+from tests.simulation.hook_owners import HookOwners
 from tests.simulation.hook_weather import HookWeather
 from tests.simulation.laws import Laws
 from tests.simulation.loop import (
@@ -132,6 +134,7 @@ ALSO = (
     "ported",
     "owing",
     "sims",
+    "subscriptions",
 )
 """What worlds may have beside payments, by its name in the options."""
 AIRTEL = msgspec.structs.replace(
@@ -171,6 +174,7 @@ class Options:
     sims: bool = False  # payers' SIMs are changed; who tells of it says anything
     ported: bool = False  # numbers move to other operators; whose they are is looked up
     webhooks: bool = False  # businesses are told of their payments; clients as well
+    subscriptions: bool = False  # and rotate, pause, remove and replace what they subscribed
     trace: bool = False
 
 
@@ -237,7 +241,10 @@ class World:
 
     def __init__(self, seed: int, options: Options | None = None) -> None:
         self.seed = seed
-        self.options = options = options or Options()
+        options = options or Options()
+        if options.subscriptions:
+            options = replace(options, webhooks=True)
+        self.options = options
         chances = {
             name: random.Random(f"{seed}:{name}")
             for name in (
@@ -262,6 +269,7 @@ class World:
                 "ported",
                 "owing",
                 "sims",
+                "owners",
             )
         }
         self.restored = NEVER
@@ -306,8 +314,9 @@ class World:
         self._bring_clients(chances["clients"])
         if options.odd_answers:
             OddAnswers(self, chances["odd"])
+        self.hook_owners: HookOwners | None = None
         if options.webhooks:
-            self._bring_receivers(chances["hooks"])
+            self._bring_receivers(chances["hooks"], chances["owners"])
         self.owing = Owing(self, chances["owing"]) if options.owing else None
         self.ported = Ported(self, chances["ported"]) if options.ported else None
         self.sim_changes = SimChanges(self, chances["sims"]) if options.sims else None
@@ -686,6 +695,7 @@ class World:
                 people.restored()
         if self.options.webhooks:
             self.hook_laws.restored()
+            self.hook_changes.restored()
             self.hook_turns.forget()
             self.telling.restored()
         if self.sim_changes is not None:
@@ -751,7 +761,7 @@ class World:
         all_ = (
             self.clerk, self.payers, self.askers, self.stray_staff, self.owner, self.clients,
             self.receivers if self.options.webhooks else None, self.ported, self.owing,
-            self.sim_changes,
+            self.sim_changes, self.hook_owners,
         )  # fmt: skip
         return [people for people in all_ if people is not None]
 
@@ -1005,7 +1015,7 @@ class World:
             self.clients = Clients(self, chance)
             self.client_laws = ClientLaws(self, self.clients)
 
-    def _bring_receivers(self, chance: random.Random) -> None:
+    def _bring_receivers(self, chance: random.Random, owners: random.Random) -> None:
         """Endpoints of businesses, who look after them, and laws about what they are told."""
         self.hook_weather = copy(self.options.hook_weather)
         if self.options.stirred:
@@ -1014,6 +1024,9 @@ class World:
         self.hook_turns = Turns(self.loop)
         self.receivers = Receivers(self, chance)
         self.hook_laws = self.receivers.laws = HookLaws(self, self.receivers)
+        self.hook_changes = HookChangeLaws(self)
+        if self.options.subscriptions:
+            self.hook_owners = HookOwners(self, owners, self.receivers)
         self.telling = Telling(self, chance)
 
     def open_books(self) -> None:
