@@ -23,11 +23,18 @@ WAITING_MAX = 10_000
 
 
 class Kept(NamedTuple):
-    """A decision as it is stored."""
+    """A decision as it is stored. `shown_ms`: since when people can read it, where that is known
+    otherwise than by its id."""
 
     id: str
     payment_id: PaymentId | None
     decision: Decision
+    shown_ms: int | None = None
+
+    def was_shown_by(self, moment_ms: int) -> bool:
+        """Whether people could read it by then, in epoch milliseconds."""
+        shown_ms = epoch_ms_of(self.id) if self.shown_ms is None else self.shown_ms
+        return shown_ms <= moment_ms
 
     @property
     def at(self) -> datetime:

@@ -93,6 +93,7 @@ class Seen(msgspec.Struct, frozen=True):
     known: tuple[Resemblance, ...] = ()  # decided on before, by these lists: no news
     sim: SimSeen | None = None  # None: nobody is there who could tell
     was_told: tuple[str, ...] = ()  # whose names their operator told for an earlier decision
+    ruled: tuple[SimSeen, ...] = ()  # the changes of that SIM that people let the payment go on by
 
     @property
     def points(self) -> int:
@@ -117,6 +118,10 @@ class Seen(msgspec.Struct, frozen=True):
         """What need not be decided on again while the lists stay as they are, the best of each."""
         best = {_entry(r): r for r in sorted((*self.known, *self.resemblances), key=self._weight)}
         return tuple(r for r in best.values() if self._weight(r))
+
+    def has_ruled(self, sim: SimSeen) -> bool:
+        """Whether people know of that very change, or of that silence."""
+        return any(sim.is_same_as(known) for known in (self.sim, *self.ruled))
 
     def _weight(self, found: Resemblance) -> int:
         limits, score = self.thresholds, found.match.score
@@ -155,6 +160,40 @@ def clear(seen: Seen, allowance: Allowance | None) -> Clearance:
     return Clearance(action, decision, allowance, reasons)
 
 
+def with_ruled(decision: Decision | None, shown: Iterable[Decision]) -> Decision | None:
+    """The same decision where people have ruled on the changes of a SIM that they were `shown`.
+
+    Without one it says of nothing else than of those, so that all else is compared anew; it stays
+    as it is where they were shown none. Raises msgspec.ValidationError as `seen_in`.
+    """
+    suspected = [seen for seen in map(seen_in, shown) if seen.thresholds.suspect(seen.sim)]
+    if not suspected:
+        return decision
+    before = _of_nothing(suspected[-1]) if decision is None else seen_in(decision)
+    ruled = list(before.ruled)
+    for sim in (seen.sim for seen in suspected):
+        if sim is not None and not any(sim.is_same_as(known) for known in ruled):
+            ruled.append(sim)
+    return clear(msgspec.structs.replace(before, ruled=tuple(ruled)), None).decision
+
+
+def of_sim_alone(decision: Decision | None) -> Decision | None:
+    """What people have ruled on of the payer's SIM, and nothing of anybody's name; None: nothing.
+
+    For terms with another payee. Raises msgspec.ValidationError as `seen_in`.
+    """
+    seen = seen_in(decision) if decision is not None else None
+    if seen is None or not (seen.ruled or seen.thresholds.suspect(seen.sim)):
+        return None
+    sims = seen.ruled if seen.sim is None else (*seen.ruled, seen.sim)
+    return clear(msgspec.structs.replace(_of_nothing(seen), ruled=sims), None).decision
+
+
+def _of_nothing(seen: Seen) -> Seen:
+    """By the same bounds, and by no list: where there are any, everything is compared anew."""
+    return Seen(seen.thresholds, {}, collected=True, named=(), was_told=("payee",))
+
+
 def reasons_of(seen: Seen) -> list[str]:
     """What spoke for and against, for staff: best resemblances, rules, what was not compared."""
     reasons = [
@@ -184,7 +223,7 @@ def _of_sim(seen: Seen) -> list[str]:
     return [f"the payer's SIM was changed {sim.hours} hours before, as {sim.told_by} tells"]
 
 
-_LATER = frozenset({"told", "masked", "known", "sim", "was_told"})
+_LATER = frozenset({"told", "masked", "known", "sim", "was_told", "ruled"})
 """Written down only where they say something: what was decided before they were is told alike."""
 
 

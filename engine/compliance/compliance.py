@@ -189,7 +189,7 @@ class Compliance:
         """
         self._screener.need()
         before = _seen_in(earlier) if earlier is not None else None
-        if before is not None and sim is not None and sim.is_same_as(before.sim):
+        if before is not None and sim is not None and before.has_ruled(sim):
             # Terms that know of it are those of a payment that people have released.
             sim = msgspec.structs.replace(sim, is_ruled=True)
         versions = self._screener.versions
@@ -204,7 +204,7 @@ class Compliance:
         if before is not None:
             known = () if is_by_other_lists else before.decided_on
             was_told = tuple(who for who in dict.fromkeys(was_told) if who not in seen.told)
-            seen = msgspec.structs.replace(seen, known=known, was_told=was_told)
+            seen = msgspec.structs.replace(seen, known=known, was_told=was_told, ruled=before.ruled)
         clearance = clear(seen, None)
         if not is_by_other_lists and clearance.action is Action.ALLOW:
             return None

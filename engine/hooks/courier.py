@@ -96,9 +96,14 @@ class Courier:
                 del self._under_way[id]
 
     async def _carry(self, claim: Claim) -> bool:
-        """One try, and its end written down; whether it was heard."""
+        """One try, and its end written down; whether it was heard. Nothing leaves for whoever was
+        removed since it was claimed: what waited is dropped already.
+        """
         with speaking_of(payment=claim.happened.payment_id, event=claim.happened.event):
             message = await self._write(claim)
+            if message is None:
+                log.info("subscription %s is gone: nothing is sent", claim.subscription)
+                return False
             started = asyncio.get_running_loop().time()
             answer, failure = await self._try(message)
             elapsed_ms = int((asyncio.get_running_loop().time() - started) * 1000)
@@ -121,14 +126,16 @@ class Courier:
         except TimeoutError:
             return None, "TimeoutError"
 
-    async def _write(self, claim: Claim) -> HookMessage:
-        """Signed anew for every try: a receiver refuses what was signed long ago."""
+    async def _write(self, claim: Claim) -> HookMessage | None:
+        """Signed anew for every try: a receiver refuses what was signed long ago. None where
+        nothing signs: its subscription is removed.
+        """
         now_ms = self._now_ms()
         happened = claim.happened
         body = write_body(happened, whole_numbers=claim.whole_numbers)
         kept = await self._store.secrets(claim.subscription, now_ms)
-        if not kept:  # removed since it was claimed
-            raise LookupError(f"subscription {claim.subscription} has no secret")
+        if not kept:
+            return None
         secrets = [self._keys.open(secret.sealed, secret.place) for secret in kept]
         at_seconds = now_ms // 1000
         return HookMessage(

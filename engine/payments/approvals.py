@@ -23,6 +23,7 @@ from engine.payments.ruled_once import rule_once, ruling_of
 from engine.payments.rulings import Rulings
 from engine.payments.store import PaymentStore
 from engine.payments.timeliness import why_untimely
+from engine.payments.unseen import Looked
 
 _WAITS_IN = {
     Kind.RELEASE_HOLD: State.ON_HOLD,
@@ -35,8 +36,8 @@ _WAITS_IN = {
 _PAYS = {Kind.RELEASE_HOLD, Kind.REPAY_RETURNED}
 
 
-async def _all_seen(_: Payment) -> str:
-    return ""
+Look = Callable[[Payment, int], Awaitable[Looked]]
+"""At a held payment, and when its release was asked for, in epoch milliseconds (`Unseen.look`)."""
 
 
 class Approvals:
@@ -49,12 +50,12 @@ class Approvals:
         store: PaymentStore,
         directory: Directory,
         wallet_of: Callable[[Msisdn], Awaitable[Wallet]],
-        unseen: Callable[[Payment], Awaitable[str]] = _all_seen,
+        look: Look | None = None,
     ) -> None:
-        """`wallet_of` says whose wallet a number is (`Selling.wallet_of`); `unseen` why those who
-        agreed on a release were not shown all that holds the payment (`Unseen.of`).
+        """`wallet_of` says whose wallet a number is (`Selling.wallet_of`); `look` whether those who
+        asked for a release were shown all that holds the payment; without it nobody is asked.
         """
-        self._unseen = unseen
+        self._look = look
         self._payees = Payees(directory, wallet_of)
         self._rulings = rulings
         self._store = store
@@ -85,15 +86,24 @@ class Approvals:
             payee = await self._payees.read(payment, number)
         except CustomerMistake as error:
             return not_payable(payment, error)
-        if proposal.kind is Kind.RELEASE_HOLD and (unseen := await self._unseen(payment)):
-            return f"{payment.code}: {unseen}"
-        return await self._rule(proposal, payment.payment_id, payee)
+        looked = None
+        if proposal.kind is Kind.RELEASE_HOLD and self._look is not None:
+            looked = await self._look(payment, proposal.made_ms)
+            if looked.news:
+                return f"{payment.code}: {looked.news}"
+        return await self._rule(proposal, payment.payment_id, payee, looked)
 
-    async def _rule(self, proposal: Proposal, payment_id: PaymentId, payee: Msisdn | None) -> bool:
+    async def _rule(
+        self,
+        proposal: Proposal,
+        payment_id: PaymentId,
+        payee: Msisdn | None,
+        looked: Looked | None,
+    ) -> bool:
         ruling = ruling_of(proposal)
         match proposal.kind:
             case Kind.RELEASE_HOLD:
-                return await self._rulings.release(payment_id, ruling)
+                return await self._rulings.release(payment_id, ruling, looked)
             case Kind.REPAY_RETURNED:
                 return await self._rulings.repay(payment_id, ruling, payee=payee)
             case _:

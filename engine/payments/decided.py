@@ -26,7 +26,7 @@ class Decided:
     async def of(self, payment_id: PaymentId) -> list[Kept]:
         """All about one payment: those of its steps in their order, then those of the log."""
         rows = await self._pool.fetch(
-            "select payment, facts from journal where payment = $1 and tenant = $2"
+            "select payment, facts, at_ms from journal where payment = $1 and tenant = $2"
             " and facts is not null and state < $3 order by version",
             payment_id, self._tenant, STATES_OF_PAYMENTS_BELOW,
         )  # fmt: skip
@@ -43,7 +43,7 @@ class Decided:
     async def since(self, moment: datetime, *, most: int = 1_000) -> list[Kept]:
         """Those of the oldest `most` steps of payments made since then, and as many of the log."""
         rows = await self._pool.fetch(
-            "select payment, facts from journal where payment >= $1 and tenant = $2"
+            "select payment, facts, at_ms from journal where payment >= $1 and tenant = $2"
             " and facts is not null and state < $4 order by payment, version limit $3",
             UUID(first_id_at(moment)), self._tenant, most, STATES_OF_PAYMENTS_BELOW,
         )  # fmt: skip
@@ -64,7 +64,7 @@ class Decided:
 
 def _kept(rows: Iterable[Any]) -> list[Kept]:
     return [
-        Kept(row["payment"].hex, PaymentId(row["payment"].hex), decision)
+        Kept(row["payment"].hex, PaymentId(row["payment"].hex), decision, row["at_ms"])
         for row in rows
         for decision in _decisions_in(row["facts"])
     ]

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from engine.clock import Clock, PaymentId
+from engine.compliance.clearance import of_sim_alone
+from engine.decisions import Decision
 from engine.desk.proposals import Proposal
 from engine.errors import Impossible, NoWayNow
 from engine.msisdn import Msisdn
@@ -21,6 +23,7 @@ from engine.payments.ruled_once import seen_too_early
 from engine.payments.sequel import Following, Sequel
 from engine.payments.stepping import Stepper
 from engine.payments.store import PaymentStore
+from engine.payments.unseen import Looked
 from engine.restored import NEVER, Restored
 
 LookAfter = Callable[[Payment], Awaitable[None]]
@@ -78,18 +81,22 @@ class Rulings:
             raise NoWayNow("no_way.sent")
         return await self._take(payment, Event.COLLECTION_WITHDRAWN, ruling)
 
-    async def release(self, payment_id: PaymentId, ruling: Ruling) -> bool:
+    async def release(
+        self, payment_id: PaymentId, ruling: Ruling, looked: Looked | None = None
+    ) -> bool:
         """Let a held payment go on: its payout is ordered, or queued. False: it is not held.
 
         People have looked at what the lists say by now: the terms are stated anew with that, so
-        that a payout which waits on is held again only for a list that changes later.
+        that a payout which waits on is held again only for a list that changes later. `looked` is
+        what they were shown all of; without it compliance is asked here, and all it says counts.
         """
         payment = await self._payment(payment_id)
         if not may(payment.state, Event.RELEASED):
             return False
-        looked_at = await self._policy.clear_again(payment)
-        if looked_at is not None:
-            facts = msgspec.structs.replace(payment.facts, clearance=looked_at)
+        if looked is None:
+            looked = Looked(clearance=await self._policy.clear_again(payment))
+        if looked.clearance not in (None, payment.facts.clearance):
+            facts = msgspec.structs.replace(payment.facts, clearance=looked.clearance)
             ruling = msgspec.structs.replace(ruling, terms=facts)
         return await self._take(payment, Event.RELEASED, ruling, self._sequel.payout_of(payment))
 
@@ -134,14 +141,17 @@ class Rulings:
 
         The terms are stated anew: amount and rate stay, the number and the time limit change. What
         compliance said of another payee is not said of this one: that is asked before money leaves
-        whatever the lists' versions, and holds. False: it is not returned.
+        whatever the lists' versions, and holds; what people ruled on of the payer's SIM stands.
+        False: it is not returned.
         """
         payment = await self._payment(payment_id)
         if not may(payment.state, Event.REPAY_DECIDED):
             return False
         same = payment.quote.payee
         quote = msgspec.structs.replace(payment.quote, payee=payee or same, pay_until=0)
-        cleared = payment.facts.clearance if quote.payee == same else None
+        cleared = payment.facts.clearance
+        if quote.payee != same:
+            cleared = _of_sim_alone(cleared)
         facts = msgspec.structs.replace(payment.facts, quote=quote, clearance=cleared)
         restated = msgspec.structs.replace(payment, facts=facts)
         return await self._take(
@@ -236,3 +246,10 @@ class Rulings:
         if payment is None:
             raise Impossible(f"no payment {payment_id}")
         return payment
+
+
+def _of_sim_alone(clearance: Decision | None) -> Decision | None:
+    try:
+        return of_sim_alone(clearance)
+    except msgspec.ValidationError:
+        return None  # another release's words

@@ -1,21 +1,29 @@
 """Whether people were shown all that holds a payment, before they release it.
 
 A name may be taken down or corrected, a list loaded or the payer's SIM changed while the payment is
-held. What that brings is kept where people look (`capp decisions`), and those who agreed before are
-asked again.
+held. What that brings is kept where people look (`capp decisions`), and those who asked for the
+release before are asked again.
 """
 
 from collections.abc import Iterable
 from itertools import chain
+from typing import NamedTuple
 
 import msgspec
 
-from engine.compliance.clearance import Action, Seen, judge, seen_in
+from engine.compliance.clearance import Action, Seen, judge, seen_in, with_ruled
 from engine.decision_log import DecisionLog
 from engine.decisions import Decision, Kind
 from engine.payments.decided import Decided
 from engine.payments.payment import Payment
 from engine.payments.policy import Policy
+
+
+class Looked(NamedTuple):
+    """What a look at a held payment came to: it is released by that one, and by no second."""
+
+    news: str = ""  # why it cannot be released yet; "" when all that holds it was shown
+    clearance: Decision | None = None  # for its terms once it is released; None: as they are
 
 
 class Unseen:
@@ -26,22 +34,24 @@ class Unseen:
         self._decided = decided
         self._log = log
 
-    async def of(self, payment: Payment) -> str:
-        """Why a held payment cannot be released yet; "" when all that holds it now was shown.
+    async def look(self, payment: Payment, asked_ms: int) -> Looked:
+        """Whether those may release it who asked for that at this moment, in epoch milliseconds.
 
-        What was not is shown from now on. Raises what the pool raises.
+        What they could not see by then is shown from now on, to whoever asks after that: a repeat
+        of the same look finds the same. Raises what the pool raises.
         """
         now = await self._policy.clear_again(payment)
-        if now is None:
-            return ""
-        shown = [kept.decision for kept in await self._decided.of(payment.payment_id)]
-        if not has_news(now, shown):
-            return ""
-        await self._log.keep([now], payment.payment_id)
-        return (
-            f"more holds it by now than anybody was shown ({now.reason}): look at"
-            f" `capp decisions --payment {payment.code}`, then propose again"
-        )
+        kept = await self._decided.of(payment.payment_id)
+        shown = [one.decision for one in kept if one.was_shown_by(asked_ms)]
+        if now is not None and has_news(now, shown):
+            if has_news(now, [one.decision for one in kept]):
+                await self._log.keep([now], payment.payment_id)
+            return Looked(
+                f"more holds it by now than anybody was shown ({now.reason}): look at"
+                f" `capp decisions --payment {payment.code}`, then propose again"
+            )
+        readable = [one for one in shown if _seen_in(one) is not None]
+        return Looked(clearance=with_ruled(now or _read(payment.facts.clearance), readable))
 
 
 def has_news(now: Decision, shown: Iterable[Decision]) -> bool:
@@ -57,6 +67,10 @@ def has_news(now: Decision, shown: Iterable[Decision]) -> bool:
     if sim is not None and any(sim.is_same_as(each.sim) for each in before):
         sim = msgspec.structs.replace(sim, is_ruled=True)
     return judge(msgspec.structs.replace(seen, known=known, sim=sim)) is not Action.ALLOW
+
+
+def _read(decision: Decision | None) -> Decision | None:
+    return decision if decision is not None and _seen_in(decision) is not None else None
 
 
 def _seen_in(decision: Decision) -> Seen | None:

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from engine.hooks import hooks as rules
 from engine.hooks.events import EventKind
 from engine.hooks.hooks import Hooks
 from engine.hooks.journal import AGAIN_MS, KEPT_MS, LATE_MS
+from engine.hooks.queue import Claim, HookQueue
 from engine.hooks.secret import SecretKeys
 from engine.hooks.store import _EVENTS_OF_CLIENT, HookStore
 from engine.hooks.subscription import HookId, Wish
@@ -474,6 +476,26 @@ async def test_a_removed_subscription_hears_nothing_more_and_its_secrets_are_gon
         await hall.owner.fetchval("select count(*) from hook_delivery where subscription = $1", id_)
         == 3
     )
+
+
+async def test_whoever_removes_it_between_a_claim_and_its_try_is_told_nothing(
+    hall: HookHall, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nobody is called: it is no error of ours."""
+    id_ = await hall.subscribe()
+    await hall.paid()
+    await hall.journal.sweep()
+    claim = HookQueue.claim
+
+    async def removed_then(self: HookQueue, *given: Any) -> Claim | None:
+        claimed = await claim(self, *given)
+        await hall.hooks.remove(id_)
+        return claimed
+
+    monkeypatch.setattr(HookQueue, "claim", removed_then)
+    await hall.told()
+    assert hall.receiver.requests == 0
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 @dataclass

@@ -51,6 +51,15 @@ class Desk:
         policy = msgspec.structs.replace(POLICY, sim=SimPolicy(unknown=unknown))
         self.office = Office(world, sims=self.sims, policy=policy)
 
+    @property
+    def unseen(self) -> Unseen:
+        log = DecisionLog(self.world.pool, 1, Ids(self.world.clock))
+        return Unseen(self.world.policy, Decided(self.world.pool, 1, log), log)
+
+    @property
+    def now_ms(self) -> int:
+        return int(self.world.clock.epoch() * 1000)
+
     def change_sim(self, hours: float = 0.0) -> None:
         """Another SIM since so many hours, and nobody remembers what was told before."""
         self.teller.answer = self.world.clock.now() - timedelta(hours=hours)
@@ -135,16 +144,63 @@ async def test_another_change_after_that_holds_it_again(desk: Desk) -> None:
 
 
 async def test_a_change_while_it_is_held_is_shown_before_anybody_releases_it(desk: Desk) -> None:
-    log = DecisionLog(desk.world.pool, 1, Ids(desk.world.clock))
-    unseen = Unseen(desk.world.policy, Decided(desk.world.pool, 1, log), log)
     desk.change_sim(hours=2)
     payment_id = await desk.queued()
     held = await desk.world.payment(payment_id)
-    assert await unseen.of(held) == ""
+    first = desk.now_ms
+    assert (await desk.unseen.look(held, first)).news == ""
     desk.change_sim()
-    assert "SIM was changed 0 hours before" in await unseen.of(held)
+    assert "SIM was changed 0 hours before" in (await desk.unseen.look(held, first)).news
     assert "SIM was changed 0 hours before" in " ".join(await desk.decisions(payment_id))
-    assert await unseen.of(held) == ""  # by now it was
+    desk.world.clock.pass_(1)
+    assert (await desk.unseen.look(held, desk.now_ms)).news == ""  # by now it was
+
+
+async def test_whoever_asked_before_a_change_was_shown_releases_nothing_by_a_repeat(
+    desk: Desk,
+) -> None:
+    """A process that dies after it has shown the change, or a second press, asks once more."""
+    desk.change_sim(hours=2)
+    payment_id = await desk.queued()
+    held, asked_ms = await desk.world.payment(payment_id), desk.now_ms
+    desk.world.clock.pass_(60)
+    desk.change_sim()
+    for _ in range(2):
+        assert "SIM was changed" in (await desk.unseen.look(held, asked_ms)).news
+    shown = [said for said in await desk.decisions(payment_id) if "changed 0 hours" in said]
+    assert len(shown) == 1
+
+
+async def test_a_release_is_by_what_people_were_shown_and_by_no_later_answer(desk: Desk) -> None:
+    """Nobody told anything as they were asked whether all was seen, and a moment later somebody
+    does: of that change nobody was shown anything.
+    """
+    desk.change_sim(hours=2)
+    payment_id = await desk.queued()
+    held = await desk.world.payment(payment_id)
+    desk.seconds += KEPT_SECONDS
+    desk.teller.answer = Unreachable("mpesa_ke", "away")
+    looked = await desk.unseen.look(held, desk.now_ms)
+    assert looked.news == ""
+    desk.change_sim()
+    assert await desk.world.rulings.release(payment_id, BY_TWO, looked)
+    assert await desk.office.leave_queue(payment_id) is State.ON_HOLD
+
+
+@pytest.mark.parametrize("answer", [None, Unreachable("mpesa_ke", "away")], ids=["none", "silent"])
+async def test_what_people_released_stands_whatever_was_told_at_that_moment(
+    desk: Desk, answer: Exception | None
+) -> None:
+    desk.change_sim(hours=2)
+    payment_id = await desk.queued()
+    held, changed = await desk.world.payment(payment_id), desk.teller.answer
+    desk.seconds += KEPT_SECONDS
+    desk.teller.answer = answer
+    looked = await desk.unseen.look(held, desk.now_ms)
+    assert await desk.world.rulings.release(payment_id, BY_TWO, looked)
+    desk.seconds += KEPT_SECONDS
+    desk.teller.answer = changed
+    assert await desk.office.leave_queue(payment_id) is State.PAYING
 
 
 async def test_a_list_that_changes_after_a_release_does_not_hold_for_the_sim_again(

@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(given: argparse.Namespace) -> Options:
     also: dict[str, Any] = dict.fromkeys(given.also, True)
     if given.postgres and given.also == ALSO:
-        del also["clients"], also["webhooks"]  # what they keep with us is only in the model
+        for name in ("clients", "webhooks", "subscriptions"):
+            del also[name]  # what they keep with us is only in the model
     return Options(payments=given.payments_per_seed, trace=given.trace, **also)
 
 

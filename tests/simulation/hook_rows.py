@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from engine.hooks.store import KeptSecret
 
-WAITING, DELIVERED, PARKED = 1, 2, 3
+WAITING, DELIVERED, PARKED, DROPPED = 1, 2, 3, 4
 
 
 @dataclass

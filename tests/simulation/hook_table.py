@@ -7,12 +7,12 @@ ends with its process, with the database, or after its time.
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from engine.clock import moment_of
 from engine.desk.cases import HOOK_PAUSED
-from engine.errors import NoSuchHook
+from engine.errors import NoSuchHook, StaffMistake
 from engine.hooks import journal as sql
 from engine.hooks.body import Happened
 from engine.hooks.events import EventKind
@@ -24,6 +24,7 @@ from engine.payments.facts import read_terms
 from engine.payments.lifecycle import State
 from tests.simulation.hook_rows import (
     DELIVERED,
+    DROPPED,
     PARKED,
     WAITING,
     DeliveryRow,
@@ -35,13 +36,18 @@ from tests.simulation.model import Model
 from tests.simulation.papers import Turns, TurnTransaction
 from tests.simulation.wire import Wire
 
+if TYPE_CHECKING:
+    from tests.simulation.hook_change_laws import HookChangeLaws
+
 TENANT = 1
 _FIRST, _LOOK, _MARK, _NEW, _KEEP = sql._FIRST, sql._LOOK, sql._MARK, sql._NEW, sql._KEEP
 _STATES = frozenset(sql._STATES)
 
 
 class ModelHookStore(HookStore):
-    """Subscriptions and their secrets. Lists are not simulated."""
+    """Subscriptions and their secrets. Lists are not simulated. `changes` hears what is done."""
+
+    changes: "HookChangeLaws"
 
     def __init__(self, model: Model, wire: Wire, client: str | None = None) -> None:
         super().__init__(None, TENANT, client)
@@ -49,7 +55,9 @@ class ModelHookStore(HookStore):
         self._wire = wire
 
     def of_client(self, client: str) -> "ModelHookStore":
-        return ModelHookStore(self._model, self._wire, client)
+        of_client = ModelHookStore(self._model, self._wire, client)
+        of_client.changes = self.changes
+        return of_client
 
     async def add(
         self, id: HookId, wish: Wish, secret: KeptSecret, *, at_ms: int, most: int
@@ -62,6 +70,7 @@ class ModelHookStore(HookStore):
             row = HookRow(self._client, wish.url, wish.whole_numbers, at_ms, kept)
             rows.subscriptions[id] = row
             rows.secrets[id] = [secret]
+            self.changes.on_rotated(id, secret, 0)
             return Added.FRESH
 
         return await self._wire.ask(put)
@@ -89,10 +98,54 @@ class ModelHookStore(HookStore):
             if row is None or row.state != "paused":
                 return
             row.state, row.why, row.failing_since_ms = "active", "", None
+            self.changes.on_resumed(id)
             for delivery in self._model.hooks.waiting(id):
                 delivery.begun_ms = delivery.due_ms = now_ms
 
         await self._wire.ask(write)
+
+    async def pause(self, id: HookId) -> None:
+        def write() -> None:
+            row = self._own(id)
+            if row is not None and row.state == "active":
+                row.state, row.why = "paused", "asked"
+                self.changes.on_paused(id)
+
+        await self._wire.ask(write)
+
+    async def remove(self, id: HookId) -> None:
+        def write() -> None:
+            row = self._own(id)
+            if row is None:
+                return
+            row.state, row.why = "removed", ""
+            self._model.hooks.secrets[id] = []
+            for delivery in self._model.hooks.waiting(id):
+                delivery.state, delivery.due_ms = DROPPED, None
+            self.changes.on_removed(id)
+
+        await self._wire.ask(write)
+
+    async def rotate(self, secret: KeptSecret, old_until_ms: int, *, most: int) -> bool:
+        of = HookId(secret.place.subscription)
+
+        def write() -> bool:
+            if self._own(of) is None:
+                raise NoSuchHook(f"no subscription {of}")
+            kept = self._model.hooks.secrets[of]
+            if any(known.place.secret == secret.place.secret for known in kept):
+                return False
+            left = [k for k in kept if k.until_ms is None or k.until_ms > secret.made_ms]
+            ended = [
+                k._replace(until_ms=min(k.until_ms or old_until_ms, old_until_ms)) for k in left
+            ]
+            if 1 + sum((k.until_ms or 0) > secret.made_ms for k in ended) > most:
+                raise StaffMistake(f"{most} secrets sign at once already")
+            self._model.hooks.secrets[of] = [secret, *ended]
+            self.changes.on_rotated(of, secret, secret.overlap_ms or 0)
+            return True
+
+        return await self._wire.ask(write)
 
     async def secrets(self, id: HookId, now_ms: int) -> list[KeptSecret]:
         def read() -> list[KeptSecret]:
@@ -113,7 +166,9 @@ class ModelHookStore(HookStore):
 
     def _own(self, id: str) -> HookRow | None:
         row = self._model.hooks.subscriptions.get(id)
-        return row if row is not None and self._client in (None, row.client) else None
+        if row is None or row.state == "removed":
+            return None
+        return row if self._client in (None, row.client) else None
 
 
 class ModelHookQueue(HookQueue):
@@ -289,7 +344,8 @@ class Transaction(TurnTransaction):
         )
 
     def _first_ms(self) -> int | None:
-        return min((row.made_ms for row in self._rows().subscriptions.values()), default=None)
+        rows = self._rows().subscriptions.values()
+        return min((row.made_ms for row in rows if row.state != "removed"), default=None)
 
 
 def unread(model: Model, since_ms: int, until_ms: int, first_ms: int) -> list[dict[str, Any]]:
@@ -325,7 +381,11 @@ def _keep(rows: HookRows, derived: dict[str, EventRow], now_ms: int) -> None:
         rows.steps[event.payment, event.sequence] = id_
         rows.events[id_] = event
         for subscription, to in rows.subscriptions.items():
-            if to.client in (None, event.client) and event.at_ms >= to.made_ms:
+            if (
+                to.state != "removed"
+                and to.client in (None, event.client)
+                and event.at_ms >= to.made_ms
+            ):
                 row = DeliveryRow(event.payment, event.sequence, now_ms, now_ms)
                 rows.deliveries.setdefault(subscription, {})[id_] = row
 

@@ -37,7 +37,7 @@ from engine.messages.planning import Writer
 from engine.messages.sender import Messages
 from engine.money import CURRENCIES, Money
 from engine.msisdn import Msisdn
-from engine.payments.approvals import Approvals
+from engine.payments.approvals import Approvals, Look
 from engine.payments.attested import Attested
 from engine.payments.debts import Debts
 from engine.payments.evidence import Source
@@ -86,6 +86,7 @@ from tests.simulation.hook_table import TENANT, ModelHookQueue, ModelHookStore, 
 from tests.simulation.loop import Process
 from tests.simulation.model import START
 from tests.simulation.paper_terms import TERMS
+from tests.simulation.sim_clearing import SimClearing, unseen_of
 from tests.simulation.wire import Wire
 from tests.unit.payments.examples import KE_UG, UG_KE
 
@@ -140,24 +141,29 @@ class WorldPolicy:
     def __init__(self, world: "World", clock: Clock) -> None:
         self._world = world
         self._clock = clock
+        self.clearing: SimClearing | None = None
 
     async def clear(self, payer: Customer, quote: Quote, told: str = "") -> Clearance:
+        decision = None
+        if self.clearing is not None:
+            decision = self.clearing.ask_ahead(quote.payer_operator, payer.msisdn)
         limit = self._world.day_limit_minor
         if limit is None:
-            return Clearance()
+            return Clearance(decision)
         now = self._clock.now()
         day, month = int(self._clock.epoch()) // DAY, now.year * 100 + now.month
         currency = CURRENCIES[quote.amount.currency].numeric
         return Clearance(
-            spend=Spend(
-                payer.customer_id, currency, day, month, quote.amount.minor, limit, 10 * limit
-            )
+            decision,
+            Spend(payer.customer_id, currency, day, month, quote.amount.minor, limit, 10 * limit),
         )
 
     def check_amount(self, payer: Customer, amount: Money) -> None:
         """Any amount will do."""
 
     async def clear_again(self, payment: Payment) -> Decision | None:
+        if self.clearing is not None:
+            return await self.clearing.clear_again(payment)
         version = self._world.lists.get(payment.quote.payee)
         before = payment.facts.clearance
         if version is None or (before is not None and before.inputs.get("list") == version):
@@ -236,6 +242,10 @@ class Machine:
         self.store = world.store(wire)
         self.outbox = world.outbox(wire, self.clock)
         policy = WorldPolicy(world, self.clock)
+        if world.sim_changes is not None:
+            policy.clearing = world.sim_changes.clearing(self)
+            committer.on_submit = world.sim_changes.laws.on_submit
+        self._clearing = policy.clearing
         self.dispatcher = Dispatcher(
             operators=world.operators,
             messages=Messages(
@@ -300,7 +310,7 @@ class Machine:
         store, rulings, directory = self.store, self.rulings, self.world.directory
         approvals = Approvals(
             rulings=rulings, store=store, directory=directory,
-            wallet_of=self.payments.selling.wallet_of,
+            wallet_of=self.payments.selling.wallet_of, look=self._look,
         )  # fmt: skip
         attested = Attested(payments=self.payments, store=store, outbox=self.outbox)
         debts = Debts(rulings=rulings, store=store, directory=directory)
@@ -320,6 +330,13 @@ class Machine:
             ids=self._ids,
             ahead=self._ahead,
         )  # fmt: skip
+
+    @property
+    def _look(self) -> Look | None:
+        """Where SIMs are changed people are to have seen all that holds it."""
+        if self._clearing is None:
+            return None
+        return unseen_of(self.world, self, self._clearing).look
 
     async def _ahead(self) -> float:
         """The database's clock is the loop's."""
@@ -427,9 +444,15 @@ class Machine:
     def hooks(self) -> Hooks:
         """Subscriptions of businesses and of staff."""
         return Hooks(
-            store=ModelHookStore(self.world.model, self.wire), keys=self._hook_keys,
+            store=self._hook_store, keys=self._hook_keys,
             fault_in=self.world.receivers.fault_in, clock=self.clock,
         )  # fmt: skip
+
+    @cached_property
+    def _hook_store(self) -> ModelHookStore:
+        store = ModelHookStore(self.world.model, self.wire)
+        store.changes = self.world.hook_changes
+        return store
 
     @cached_property
     def _hook_keys(self) -> SecretKeys:
@@ -440,7 +463,7 @@ class Machine:
         world, wire = self.world, self.wire
         return Courier(
             queue=ModelHookQueue(world.model, wire, world.telling.wake),
-            store=ModelHookStore(world.model, wire), keys=self._hook_keys, port=world.receivers,
+            store=self._hook_store, keys=self._hook_keys, port=world.receivers,
             clock=self.clock, draw=world.hook_chance.random,
             note=lambda how: world.happened.update([f"hook {how}"]),
         )  # fmt: skip

@@ -153,6 +153,16 @@ class OwedRow(NamedTuple):
     minor: int
 
 
+class DecisionRow(NamedTuple):
+    """A decision that no payment keeps, as the log writes it."""
+
+    payment: str
+    kind: str
+    outcome: str
+    reason: str
+    inputs: str
+
+
 OwedKey = tuple[str, int, int]  # payment, version, account
 
 
@@ -186,6 +196,7 @@ TABLES = (
     "payments", "keys", "journal", "balances", "guarded", "attempts", "outbox", "said", "evidence",
     "cases", "proposals", "spending", "waiting", "of_attempt", "papers",
     "requests", "pay_ins", "receipts", "quotes", "reservations", "hooks", "owed",
+    "decisions",
 )  # fmt: skip
 
 
@@ -217,6 +228,7 @@ class Model:
     reservations: dict[str, ReservationRow] = field(default_factory=dict)
     hooks: HookRows = field(default_factory=HookRows)
     owed: OwedRows = field(default_factory=OwedRows)
+    decisions: dict[str, DecisionRow] = field(default_factory=dict)  # that no payment keeps
     watchers: list[Callable[[Plan], None]] = field(default_factory=list)
     on_deadline: Callable[[int], None] = field(default=lambda when: None)
 
@@ -324,6 +336,7 @@ class Model:
             reservations={id_: replace(row) for id_, row in self.reservations.items()},
             hooks=self.hooks.copy(),
             owed=self.owed.copy(),
+            decisions=dict(self.decisions),
         )
 
     def restore(self, backup: "Model") -> None:

@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import inf
 from typing import TYPE_CHECKING
 
 from engine.errors import NoSuchHook, OutcomeUnknown, Unreachable
@@ -16,6 +17,7 @@ from engine.hooks.hooks import Hooks
 from engine.hooks.subscription import HookId, Wish
 from engine.ports import HookAnswer, HookMessage
 from tests.simulation.clients import CLIENTS, HOUR
+from tests.simulation.hook_change_laws import signature
 from tests.simulation.hook_rows import PARKED
 from tests.simulation.model import START
 
@@ -36,6 +38,8 @@ class Receiver:
     client: str | None
     whole_numbers: bool = False
     secret: str = ""
+    secrets: dict[str, float] = field(default_factory=dict)  # that it takes, and until when
+    is_deaf: bool = False  # something came that it could not prove
     acted: dict[str, bytes] = field(default_factory=dict)
     down_until: float = 0.0
     refuses: dict[str, float] = field(default_factory=dict)  # ids, and until when
@@ -43,6 +47,21 @@ class Receiver:
     @property
     def url(self) -> str:
         return f"https://shop-{self.id[-1]}.example/hook"
+
+    def take_secret(self, secret: str, old_until: float) -> None:
+        """Another one; those before it are taken until then, in epoch seconds."""
+        self.secrets = {known: min(until, old_until) for known, until in self.secrets.items()}
+        self.secret = secret
+        self.secrets[secret] = inf
+
+    def can_prove(self, message: HookMessage) -> bool:
+        """By any that it takes, whenever it was signed: an endpoint compares no clocks here."""
+        given = message.signature.split(" ")
+        return any(
+            signature(message, secret) in given
+            for secret, until in self.secrets.items()
+            if until >= message.at_seconds
+        )
 
 
 class Receivers:
@@ -65,9 +84,9 @@ class Receivers:
         """Each subscribes, one of them in the midst of things."""
         *first, late = self.all.values()
         for receiver in first:
-            self._world.loop.spawn(self._subscribe(receiver))
+            self._world.loop.spawn(self.subscribe(receiver))
         when = self._chance.random() * self._world.span
-        self._world.loop.outside(when, lambda: self._world.loop.spawn(self._subscribe(late)))
+        self._world.loop.outside(when, lambda: self._world.loop.spawn(self.subscribe(late)))
         self._world.loop.outside(LOOKED_AFTER_EVERY, self._look_after_later)
         self._fall_later()
 
@@ -78,23 +97,32 @@ class Receivers:
         is_left = any(
             rows.waiting(id_)
             or any(d.state == PARKED for d in rows.deliveries.get(id_, {}).values())
-            for id_ in rows.subscriptions
+            for id_, row in rows.subscriptions.items()
+            if row.state != "removed"
         )
         return is_left or bool(self.laws.untold())
 
-    async def _subscribe(self, receiver: Receiver) -> None:
+    async def subscribe(self, receiver: Receiver) -> None:
         wish = Wish(receiver.url, whole_numbers=receiver.whole_numbers)
 
         async def subscribe(machine: "Machine") -> str:
-            subscribed = await self._hooks(machine, receiver).subscribe(receiver.id, wish)
+            subscribed = await self.hooks_of(machine, receiver).subscribe(receiver.id, wish)
             return subscribed.secret
 
         secret = await self._world.served(subscribe, self._chance, tries=50)
         if secret is not None and receiver.secret not in ("", secret):
             self._world.laws.broken("one subscription, two secrets", subscription=receiver.id)
-        receiver.secret = secret or ""
+        if secret is not None:
+            receiver.take_secret(secret, inf)
 
-    def _hooks(self, machine: "Machine", receiver: Receiver) -> Hooks:
+    def add_beside(self, before: Receiver) -> Receiver:
+        """Another endpoint of the same business, that nobody subscribes yet."""
+        id_ = HookId(f"{0x400 + len(self.all):032x}")
+        other = Receiver(id_, before.client, before.whole_numbers)
+        self.all[id_] = self._by_url[other.url] = other
+        return other
+
+    def hooks_of(self, machine: "Machine", receiver: Receiver) -> Hooks:
         hooks = machine.hooks
         return hooks if receiver.client is None else hooks.of_client(receiver.client)
 
@@ -106,22 +134,25 @@ class Receivers:
 
     async def _look_after(self) -> None:
         """Once the endpoint is there again what is paused goes on, and what was given up."""
-        for receiver in self.all.values():
+        for receiver in list(self.all.values()):
             row = self._world.model.hooks.subscriptions.get(receiver.id)
-            if row is None or self._is_down(receiver):
+            if row is None or row.state == "removed" or self._is_down(receiver):
                 continue
             if row.state == "paused":
                 self._world.happened["hook resumed"] += 1
             await self._world.served(lambda m, r=receiver: self._go_on(m, r), self._chance)  # type: ignore[misc]
 
     async def _go_on(self, machine: "Machine", receiver: Receiver) -> None:
-        hooks = self._hooks(machine, receiver)
+        hooks = self.hooks_of(machine, receiver)
         try:
             await hooks.resume(receiver.id)
         except NoSuchHook:
-            return  # a restore forgot it
+            return  # a restore forgot it, or it is removed this moment
         began = datetime.fromtimestamp(START, UTC)
-        again = await hooks.resend_parked(receiver.id, began)
+        try:
+            again = await hooks.resend_parked(receiver.id, began)
+        except NoSuchHook:
+            return
         self._world.happened["hook resent"] += again
         self._world.telling.wake()
 
@@ -152,6 +183,10 @@ class Receivers:
             self._world.happened["hook down"] += 1
             raise Unreachable("webhooks", "nobody is there", code="ConnectError")
         if not receiver.secret:  # it has not heard yet how to tell who sends
+            return HookAnswer(401)
+        if self._world.options.subscriptions and not receiver.can_prove(message):
+            self._world.happened["hook not proven"] += 1
+            receiver.is_deaf = True
             return HookAnswer(401)
         if receiver.refuses.get(message.id, 0.0) > self._world.loop.time():
             return HookAnswer(400)

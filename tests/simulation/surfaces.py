@@ -56,12 +56,14 @@ class WiredCommitter(Committer):
         self._clock = clock
         self._gathered: list[tuple[Plan, asyncio.Future[Verdicted]]] = []
         self._until = {}
+        self.on_submit: Callable[[Plan], None] = lambda plan: None
         self.is_stuck = False  # nothing is stored, whatever is read: its standby is away
         self._tries_until = None  # processes are killed here, and told to end by nobody
 
     def submit(
         self, plan: Plan, *, is_urgent: bool = True, until: float | None = None
     ) -> asyncio.Future[Verdicted]:
+        self.on_submit(plan)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Verdicted] = loop.create_future()
         if until is not None:

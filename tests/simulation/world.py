@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import product
@@ -61,7 +61,9 @@ from tests.simulation.client_laws import ClientLaws
 from tests.simulation.client_weather import ClientWeather
 from tests.simulation.clients import Clients
 from tests.simulation.gateway import SimulatedGateway
+from tests.simulation.hook_change_laws import HookChangeLaws
 from tests.simulation.hook_laws import HookLaws
+from tests.simulation.hook_owners import HookOwners
 from tests.simulation.hook_weather import HookWeather
 from tests.simulation.laws import Laws
 from tests.simulation.loop import (
@@ -96,6 +98,7 @@ from tests.simulation.ported import Ported
 from tests.simulation.proposal_table import ModelBooker, ModelProposals
 from tests.simulation.receivers import Receivers
 from tests.simulation.request_table import RequestTable
+from tests.simulation.sim_changes import SimChanges
 from tests.simulation.staff import Staff
 from tests.simulation.stray_staff import StrayStaff
 from tests.simulation.surfaces import ModelOutbox, ModelStore, WiredCommitter
@@ -130,6 +133,8 @@ ALSO = (
     "webhooks",
     "ported",
     "owing",
+    "sims",
+    "subscriptions",
 )
 """What worlds may have beside payments, by its name in the options."""
 AIRTEL = msgspec.structs.replace(
@@ -166,8 +171,10 @@ class Options:
     clients: bool = False  # businesses ask for prices, set liquidity aside and send; rates move
     odd_answers: bool = False  # operators speak of other amounts and currencies than were ordered
     owing: bool = False  # what operators owe each other is gathered
+    sims: bool = False  # payers' SIMs are changed; who tells of it says anything
     ported: bool = False  # numbers move to other operators; whose they are is looked up
     webhooks: bool = False  # businesses are told of their payments; clients as well
+    subscriptions: bool = False  # and rotate, pause, remove and replace what they subscribed
     trace: bool = False
 
 
@@ -234,7 +241,10 @@ class World:
 
     def __init__(self, seed: int, options: Options | None = None) -> None:
         self.seed = seed
-        self.options = options = options or Options()
+        options = options or Options()
+        if options.subscriptions:
+            options = replace(options, webhooks=True)
+        self.options = options
         chances = {
             name: random.Random(f"{seed}:{name}")
             for name in (
@@ -258,6 +268,8 @@ class World:
                 "hooks",
                 "ported",
                 "owing",
+                "sims",
+                "owners",
             )
         }
         self.restored = NEVER
@@ -302,10 +314,12 @@ class World:
         self._bring_clients(chances["clients"])
         if options.odd_answers:
             OddAnswers(self, chances["odd"])
+        self.hook_owners: HookOwners | None = None
         if options.webhooks:
-            self._bring_receivers(chances["hooks"])
+            self._bring_receivers(chances["hooks"], chances["owners"])
         self.owing = Owing(self, chances["owing"]) if options.owing else None
         self.ported = Ported(self, chances["ported"]) if options.ported else None
+        self.sim_changes = SimChanges(self, chances["sims"]) if options.sims else None
         self._down_until = 0.0
         self.deaths = 0
         self.machines: dict[str, Machine] = {}
@@ -681,8 +695,11 @@ class World:
                 people.restored()
         if self.options.webhooks:
             self.hook_laws.restored()
+            self.hook_changes.restored()
             self.hook_turns.forget()
             self.telling.restored()
+        if self.sim_changes is not None:
+            self.sim_changes.laws.restored()
         self.trace("restored", len(self.laws.lost), f"{self.restored.at:.3f}")
 
     # The world grows quiet.
@@ -728,11 +745,23 @@ class World:
 
     def _around(
         self,
-    ) -> list[Clerk | Payers | Askers | StrayStaff | Owner | Clients | Receivers | Ported | Owing]:
+    ) -> list[
+        Clerk
+        | Payers
+        | Askers
+        | StrayStaff
+        | Owner
+        | Clients
+        | Receivers
+        | Ported
+        | Owing
+        | SimChanges
+    ]:
         """Whoever else there is in this world."""
         all_ = (
             self.clerk, self.payers, self.askers, self.stray_staff, self.owner, self.clients,
             self.receivers if self.options.webhooks else None, self.ported, self.owing,
+            self.sim_changes, self.hook_owners,
         )  # fmt: skip
         return [people for people in all_ if people is not None]
 
@@ -986,7 +1015,7 @@ class World:
             self.clients = Clients(self, chance)
             self.client_laws = ClientLaws(self, self.clients)
 
-    def _bring_receivers(self, chance: random.Random) -> None:
+    def _bring_receivers(self, chance: random.Random, owners: random.Random) -> None:
         """Endpoints of businesses, who look after them, and laws about what they are told."""
         self.hook_weather = copy(self.options.hook_weather)
         if self.options.stirred:
@@ -995,6 +1024,9 @@ class World:
         self.hook_turns = Turns(self.loop)
         self.receivers = Receivers(self, chance)
         self.hook_laws = self.receivers.laws = HookLaws(self, self.receivers)
+        self.hook_changes = HookChangeLaws(self)
+        if self.options.subscriptions:
+            self.hook_owners = HookOwners(self, owners, self.receivers)
         self.telling = Telling(self, chance)
 
     def open_books(self) -> None:
