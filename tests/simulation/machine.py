@@ -141,7 +141,9 @@ class WorldPolicy:
         self._world = world
         self._clock = clock
 
-    async def clear(self, payer: Customer, quote: Quote, told: str = "") -> Clearance:
+    async def clear(
+        self, payer: Customer, quote: Quote, told: str = "", *, expected: str = ""
+    ) -> Clearance:
         limit = self._world.day_limit_minor
         if limit is None:
             return Clearance()
