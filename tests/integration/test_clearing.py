@@ -1,8 +1,10 @@
 """Compliance's answers carried into real payments: what is counted, what waits for people."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import cast
 
+import msgspec
 import pytest
 
 from engine.clock import CustomerId
@@ -11,10 +13,11 @@ from engine.errors import Unreachable
 from engine.money import CURRENCIES
 from engine.msisdn import Msisdn
 from engine.payments.clearing import Clearing
+from engine.payments.evidence import Source
 from engine.payments.holders import Holders
 from engine.payments.lifecycle import State
 from engine.payments.told_names import ToldNames
-from engine.ports import OperatorPort
+from engine.ports import Finding, OperatorPort, Outcome
 from tests.integration.clearing_room import BY_TWO, LISTED, POLICY, Office
 from tests.integration.world import CUSTOMER, SUCCEEDED, open_world
 from tests.unit.compliance.lists_of_nobody import un
@@ -133,6 +136,71 @@ async def test_a_name_corrected_after_a_release_holds_again_only_for_somebody_ne
     assert await office.leave_queue(payment_id) is State.ON_HOLD
 
 
+async def test_what_people_released_waits_in_the_queue_without_being_held_for_it_again(
+    office: Office,
+) -> None:
+    await office.register(LISTED)
+    world = office.world
+    world.policy.closed = {"mtn_ug"}
+    payment_id = await office.collected()
+    await office.load()
+    assert await office.leave_queue(payment_id) is State.ON_HOLD
+    world.policy.closed = {"mtn_ug"}
+    assert await world.rulings.release(payment_id, BY_TWO)
+    assert await world.state(payment_id) is State.PAYOUT_QUEUED
+    assert await office.leave_queue(payment_id) is State.PAYING
+
+
+async def test_what_was_released_is_held_again_for_a_list_that_changes_after_that(
+    office: Office,
+) -> None:
+    await office.load()
+    await office.register(LISTED)
+    world = office.world
+    payment_id = await office.collected()
+    world.policy.closed = {"mtn_ug"}
+    assert await world.rulings.release(payment_id, BY_TWO)
+    await office.lists.load(un(), int(world.clock.epoch() * 1000))
+    await office.screener.refresh()
+    assert await office.leave_queue(payment_id) is State.ON_HOLD
+
+
+async def test_another_payee_is_compared_with_the_lists_though_they_have_not_changed(
+    office: Office,
+) -> None:
+    await office.load()
+    await office.register("Sarah Nakato")
+    await office.register(LISTED, OTHER)
+    world = office.world
+    payment_id = await office.collected()
+    payout = await world.live(payment_id)
+    await world.tell(payout, SUCCEEDED)
+    await world.tell(payout, Finding(Outcome.REVERSED, "reversed"), Source.QUERY)
+    assert await world.rulings.repay(payment_id, BY_TWO, payee=OTHER)
+    assert await world.state(payment_id) is State.ON_HOLD
+    start = world.clock.now() - timedelta(hours=1)
+    (flagged,) = await office.history.flagged(start, start + timedelta(hours=2))
+    assert flagged.question.payee == OTHER
+    assert await world.rulings.release(payment_id, BY_TWO)
+    await world.dispatched()
+    assert [order.msisdn for order in world.mtn.orders] == [PAYEE, OTHER]
+
+
+async def test_the_same_payee_is_paid_again_where_no_list_has_changed(office: Office) -> None:
+    await office.load()
+    await office.register("Sarah Nakato")
+    world = office.world
+    payment_id = await office.collected()
+    payout = await world.live(payment_id)
+    await world.tell(payout, SUCCEEDED)
+    await world.tell(payout, Finding(Outcome.REVERSED, "reversed"), Source.QUERY)
+    assert await world.rulings.repay(payment_id, BY_TWO, payee=PAYEE)
+    assert await world.state(payment_id) is State.PAYING
+
+
+# Names that operators tell.
+
+
 class Teller:
     """An operator that tells whose wallets numbers are."""
 
@@ -184,6 +252,15 @@ async def test_the_wallets_operator_is_asked_for_the_name_once_the_lists_have_ch
     await world.tell(await world.live(payment_id), SUCCEEDED)
     assert await world.state(payment_id) is State.ON_HOLD
     assert mtn.asked == [PAYEE]
+    payment = await world.payment(payment_id)
+    quote = msgspec.structs.replace(payment.quote, ways=("mtn_ug", "other_ug"))
+    facts = msgspec.structs.replace(payment.facts, quote=quote)
+    elsewhere = msgspec.structs.replace(payment, facts=facts, way=1)
+    assert elsewhere.payout_operator == "other_ug"
+    other = Teller("Sarah Nakato")
+    async for office in asking(asked, mtn_ug=mtn, other_ug=other):
+        assert await office.clearing.clear_again(elsewhere) is not None
+    assert (mtn.asked, other.asked) == ([PAYEE] * 2, [])
 
 
 async def test_a_payment_whose_payee_nobody_has_named_waits_by_its_operators_word(
