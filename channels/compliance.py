@@ -8,7 +8,7 @@ import msgspec
 
 from channels.settings import Settings
 from engine.clock import Clock
-from engine.compliance.clearance import OPERATOR, STAFF, Seen, seen_in
+from engine.compliance.clearance import CLIENT, OPERATOR, STAFF, Seen, seen_in
 from engine.compliance.compliance import Compliance
 from engine.compliance.history import HistoryStore
 from engine.compliance.lists.listed import Source
@@ -19,7 +19,9 @@ from engine.compliance.screening import Screener
 from engine.decisions import Decision, Kind
 
 LISTS_REFRESH_SECONDS = 5.0
-_BY = {STAFF: "staff", OPERATOR: "the wallet's operator"}
+_BY = {
+    STAFF: "staff", OPERATOR: "the wallet's operator", CLIENT: "the client that asks for it",
+}  # fmt: skip
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -61,6 +61,7 @@ from engine.payments.routing import Directory
 from engine.payments.rulings import Rulings
 from engine.payments.service import Payments
 from engine.payments.store import PaymentStore
+from engine.payments.told_names import ToldNames
 from engine.payments.unseen import Unseen
 from engine.payments.wallets import LookUp, Wallets
 from engine.payments.watch import Health
@@ -130,6 +131,7 @@ class Engine:
     watch: Watch
     reservations: Reservations
     holders: Holders
+    told_names: ToldNames
 
     @property
     def texts(self) -> Texts:
@@ -174,10 +176,11 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         engine = _assemble(settings, outside, watch, words, pool=pool, committer=committer)
         overheard.traffic = engine.traffic
         await tell_people(engine.office.cases, settings.tenant, noticed)
+        closing.push_async_callback(engine.holders.aclose)  # payouts under way may ask yet
+        closing.push_async_callback(engine.told_names.aclose)
         closing.push_async_callback(_say_last_words, engine)  # after the calls under way
         closing.push_async_callback(engine.dispatcher.stop)
         closing.push_async_callback(engine.reconciler.stop)
-        closing.push_async_callback(engine.holders.aclose)
         for task in await _keep_informed(engine, ring):
             closing.callback(task.cancel)
         closing.callback(committer.end_soon)
@@ -283,7 +286,8 @@ def _assemble(
 
     compliance = build_compliance(settings, house, screener, pool, decisions.note)
     holders = Holders(outside.operators)
-    clearing = Clearing(compliance, clock, holders.name_of, sims=outside.sims)
+    told_names = ToldNames(holders)
+    clearing = Clearing(compliance, clock, names=told_names, sims=outside.sims)
     policy = Gate(clearing, health)
     wallets = Wallets(
         directory,
@@ -362,7 +366,7 @@ def _assemble(
                 settings.reservations.minutes_max, settings.reservations.percent_max
             ),
         ),
-        holders,
+        holders, told_names,
     )  # fmt: skip
 
 

@@ -99,9 +99,10 @@ class beside(Generic[T]):  # noqa: N801 - a verb of `async with`
         self._begun = asyncio.ensure_future(self._work)
         return self._begun
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if not self._begun.done():
             self._begun.cancel()
-            await asyncio.gather(self._begun, return_exceptions=True)
+            if kind is not GeneratorExit:  # who is closed can wait for nothing any more
+                await asyncio.gather(self._begun, return_exceptions=True)
         elif not self._begun.cancelled():
             self._begun.exception()  # heard: whoever wanted it has awaited it

@@ -105,6 +105,11 @@ class Admin:
         for url in self._home_operators(msisdn):
             await self._wallet(url, msisdn, {"sim_changed_hours": hours})
 
+    async def rename(self, msisdn: str, name: str) -> None:
+        """The subscriber's wallets are in this name, as those of its country's operators tell."""
+        for url in self._home_operators(msisdn):
+            await self._wallet(url, msisdn, {"name": name})
+
     async def wallet(self, msisdn: str) -> Wallet | None:
         """The subscriber's wallet at home, if an operator has seen the number yet."""
         for url in self._home_operators(msisdn):

@@ -27,8 +27,8 @@ SHARED, OWN = PARTS = ("shared", "own")
 STACKS_OF_THEIR_OWN = frozenset(
     f"{END_TO_END}test_{name}.py"
     for name in (
-        *("cancelling", "crashes", "ending", "restoring", "settlement", "sms", "starting"),
-        *("statements", "tenants", "thousand"),
+        *("cancelling", "crashes", "ending", "names", "restoring", "settlement", "sms"),
+        *("starting", "statements", "tenants", "thousand"),
     )
 )
 NICENESS = 5

@@ -20,7 +20,7 @@ from channels.api.problems import Code, Refusal
 from channels.api.proposals import check_reason, open_about
 from channels.api.quotes import FindCustomer, PriceAsked, known_payer, offer, parties
 from channels.api.reservations import to_draw_on, too_small
-from channels.api.wire import AmountAsked, Id, Moment, Number
+from channels.api.wire import AmountAsked, Id, Moment, Number, PayeeName, check_name
 from channels.times import YEARS, iso_millis_of
 from engine.clients.clients import KeyHolder
 from engine.clients.quote_store import QuoteStore
@@ -103,25 +103,34 @@ class Listing(Page, frozen=True, forbid_unknown_fields=True, rename={"since": "f
 class PaymentAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Either a quote, or who pays whom how much at the price of this moment.
 
-    With `reservation` it draws on liquidity that the client set aside, and on nothing else.
+    With `reservation` it draws on liquidity that the client set aside, and on nothing else. With
+    `payee_name` the name of whom you mean to pay is compared with the sanctions lists as well.
     Operators ask one payer about one payment at a time: of several that one payer is to make, send
     each when the one before is no longer `collecting`. Sent at once, those that are not asked about
     before their price is over end as `expired`.
     """
 
     ONE_OF: ClassVar = (("quote",), ("payer", "payee", "amount"))
-    WITH_ANY: ClassVar = ("reservation",)
+    WITH_ANY: ClassVar = ("reservation", "payee_name")
 
     quote: Id | msgspec.UnsetType = msgspec.UNSET
     payer: Number | msgspec.UnsetType = msgspec.UNSET
     payee: Number | msgspec.UnsetType = msgspec.UNSET
     amount: AmountAsked | msgspec.UnsetType = msgspec.UNSET
     reservation: Id | msgspec.UnsetType = msgspec.UNSET
+    payee_name: PayeeName | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
+        if self.payee_name is not msgspec.UNSET:
+            check_name(self.payee_name)
         given = {n for n in self.__struct_fields__ if getattr(self, n) is not msgspec.UNSET}
         if given - set(self.WITH_ANY) not in [set(names) for names in self.ONE_OF]:
             raise ValueError("give `quote`, or `payer`, `payee` and `amount`")
+
+    @property
+    def expected(self) -> str:
+        """Whom the client means to pay, "" where it does not tell."""
+        return "" if self.payee_name is msgspec.UNSET else self.payee_name
 
 
 class RefundAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -200,7 +209,7 @@ class Payments:
         try:
             confirmed = await self._confirming.confirm(
                 payer=payer, quote=quote, key=payment_key(client, call.key), client=client,
-                request_hash=hash_, draws_on=draws_on,
+                request_hash=hash_, draws_on=draws_on, expected=call.body.expected,
             )  # fmt: skip
         except NoWayNow as error:
             if draws_on is None or error.text_key != "no_way.float":

@@ -36,6 +36,16 @@ CurrencyCode = Annotated[
     str, msgspec.Meta(pattern="^[A-Z]{3}$", max_length=3, description="ISO 4217")
 ]
 
+NAME_LENGTH_MAX = 100
+PayeeName = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=NAME_LENGTH_MAX,
+        description="of a person or a business, as you know them: one line of printable characters",
+    ),
+]
+
 
 class AmountAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Minor units of a currency: cents, or whole shillings for UGX."""
@@ -49,6 +59,12 @@ def read_amount(asked: AmountAsked) -> Money:
     if not is_paid(asked.currency):
         raise Refusal(Code.MALFORMED, "`currency`: nobody has a wallet in it")
     return Money(asked.minor, asked.currency)
+
+
+def check_name(name: str) -> None:
+    """Raises ValueError for what nobody is called: no letter at all, or signs that show nothing."""
+    if not name.isprintable() or not any(sign.isalpha() for sign in name):
+        raise ValueError("`payee_name` is one line of printable characters with letters")
 
 
 def is_paid(currency: str) -> bool:

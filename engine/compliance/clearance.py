@@ -49,6 +49,7 @@ class Thresholds(msgspec.Struct, frozen=True, omit_defaults=True):
     points_refuse: int
     sim_hours: int = 0  # a SIM that was changed within so many hours holds; 0: none does
     sim_unknown_holds: bool = False
+    silence_holds: bool = False  # of an operator that was asked for a name
 
     def suspect(self, sim: SimSeen | None) -> bool:
         """Whether who pays may not be whose wallet it is."""
@@ -63,8 +64,10 @@ class Thresholds(msgspec.Struct, frozen=True, omit_defaults=True):
         return sim is not None and not sim.is_ruled and self.suspect(sim)
 
 
-STAFF, OPERATOR = "staff", "operator"
-"""Whose word a name is: staff took it down, or the operator told whose wallet it is."""
+STAFF, OPERATOR, CLIENT = "staff", "operator", "client"
+"""Whose word a name is: staff took it down, the operator told whose wallet it is, or the client
+that asks for the payment said whom it pays.
+"""
 
 
 class Resemblance(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -88,12 +91,15 @@ class Seen(msgspec.Struct, frozen=True):
     tier: int | None = None
     amount_minor: int | None = None
     currency: str | None = None
-    told: tuple[str, ...] = ()  # whose names their operator told, and which were compared as well
+    told: tuple[str, ...] = ()  # whose names their operator told; compared by these lists as well
     masked: tuple[str, ...] = ()  # whose names it told with letters hidden: nothing to compare
     known: tuple[Resemblance, ...] = ()  # decided on before, by these lists: no news
     sim: SimSeen | None = None  # None: nobody is there who could tell
-    was_told: tuple[str, ...] = ()  # whose names their operator told for an earlier decision
+    was_told: tuple[str, ...] = ()  # whose names it told, when other lists were in force
     ruled: tuple[SimSeen, ...] = ()  # the changes of that SIM that people let the payment go on by
+    expected: tuple[str, ...] = ()  # whose names the client told, and which were compared as well
+    silent: tuple[str, ...] = ()  # whose operator was asked for the name, and did not tell in time
+    silence_known: tuple[str, ...] = ()  # of whom people knew that, and let the payment go on
 
     @property
     def points(self) -> int:
@@ -103,6 +109,11 @@ class Seen(msgspec.Struct, frozen=True):
     def likeness(self) -> int:
         """The best score of any resemblance, 0 without one."""
         return _best(self.resemblances)
+
+    @property
+    def is_silence_news(self) -> bool:
+        """Whether it matters that an operator told no name, and nobody has ruled on it."""
+        return self.thresholds.silence_holds and bool({*self.silent} - {*self.silence_known})
 
     @property
     def news(self) -> tuple[Resemblance, ...]:
@@ -147,7 +158,9 @@ def judge(seen: Seen) -> Action:
     if likeness >= limits.name_refuse or seen.points >= limits.points_refuse:
         return Action.HOLD if seen.collected else Action.REFUSE
     is_resembled = likeness >= limits.name_hold
-    if is_resembled or seen.points >= limits.points_hold or limits.is_news(seen.sim):
+    if is_resembled or seen.points >= limits.points_hold:
+        return Action.HOLD
+    if limits.is_news(seen.sim) or seen.is_silence_news:
         return Action.HOLD
     return Action.ALLOW
 
@@ -199,15 +212,16 @@ def reasons_of(seen: Seen) -> list[str]:
     reasons = [
         f"{r.who} resembles {r.match.source}:{r.match.entry_id} name {r.match.name_number}"
         f" with {r.match.score} of 100, birth {r.match.birth}"
-        f"{', as its operator names the wallet' if r.named_by == OPERATOR else ''}"
+        f"{_BY.get(r.named_by, '')}"
         for r in seen.resemblances
     ]
     reasons += [f"{who}: the operator hides letters of the name" for who in seen.masked]
+    reasons += [f"{who}: the operator did not tell the name in time" for who in seen.silent]
     reasons += [f"rule {hit.rule}: {hit.points} points" for hit in seen.hits]
     reasons += _of_sim(seen)
     if not seen.lists:
         reasons.append("no list loaded")
-    elif not seen.named and not seen.told:
+    elif not (seen.named or seen.told or seen.expected):
         reasons.append("no name known")
     return reasons
 
@@ -223,7 +237,12 @@ def _of_sim(seen: Seen) -> list[str]:
     return [f"the payer's SIM was changed {sim.hours} hours before, as {sim.told_by} tells"]
 
 
-_LATER = frozenset({"told", "masked", "known", "sim", "was_told", "ruled"})
+_BY = {
+    OPERATOR: ", as its operator names the wallet", CLIENT: ", as the client that asks names them",
+}  # fmt: skip
+_LATER = frozenset(
+    {"told", "masked", "known", "sim", "was_told", "ruled", "expected", "silent", "silence_known"}
+)
 """Written down only where they say something: what was decided before they were is told alike."""
 
 

@@ -5,12 +5,13 @@ pay out, for the lists and the names that staff take down may have changed meanw
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 import msgspec
 
 from engine.compliance.clearance import (
+    CLIENT,
     OPERATOR,
     STAFF,
     Action,
@@ -26,9 +27,9 @@ from engine.compliance.clearance import (
 from engine.compliance.history import Dossier, HistoryStore, Named, Question
 from engine.compliance.limits import Ceiling, LocalTime
 from engine.compliance.matching import is_same_name
-from engine.compliance.names import unmasked
+from engine.compliance.people import PAYEE, PAYER, People
 from engine.compliance.policy import Policy
-from engine.compliance.profiles import Profile, Profiles
+from engine.compliance.profiles import Profiles
 from engine.compliance.risk import apply_rules, is_watched, measure
 from engine.compliance.screening import Screener
 from engine.decisions import Decision
@@ -42,50 +43,15 @@ RESEMBLANCES_MAX = 3
 """Of each name, so many are kept with the decision: enough to see why, and small."""
 
 
+_NOTHING: Mapping[str, str | None] = {}
+
+
 class Payer(msgspec.Struct, frozen=True):
     """What the caller knows of the payer. `tier` counts only while we have no profile."""
 
     msisdn: Msisdn
     country: str
     tier: int
-
-
-class _Name(msgspec.Struct, frozen=True):
-    """A name of the payer or payee that can be compared; whose word it is; the birth with it."""
-
-    who: str
-    named_by: str
-    name: str
-    born: date | None
-
-
-class _People(msgspec.Struct, frozen=True):
-    """All that is known of who the two are, at one moment."""
-
-    profiles: Mapping[str, Profile | None]  # `payer`, `payee` -> what staff took down
-    told: str = ""  # the payee's name by their operator's word
-
-    def names(self, is_same: Callable[[str, str], bool]) -> Iterator[_Name]:
-        """What can be compared. The birth that staff took down is that of whom they have named: a
-        wallet in another's name is nobody's of whom a birth is known.
-        """
-        for who, profile in self.profiles.items():
-            if profile is not None and profile.name is not None:
-                yield _Name(who, STAFF, profile.name, profile.born)
-        told, payee = unmasked(self.told), self.profiles.get("payee")
-        if told:
-            born = payee.born if payee is not None else None
-            if born is not None and not (payee and payee.name and is_same(told, payee.name)):
-                born = None
-            yield _Name("payee", OPERATOR, told, born)
-
-    @property
-    def masked(self) -> tuple[str, ...]:
-        return ("payee",) if self.told and unmasked(self.told) is None else ()
-
-
-async def _nobody() -> str:
-    return ""
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -121,11 +87,14 @@ class Compliance:
         """What is known before anybody confirms. Raises CustomerMistake `mistake.limit_payment`."""
         self._policy.limits.check_payment(tier, amount)
 
-    async def check(self, payer: Payer, question: Question, told: str = "") -> Clearance:
+    async def check(
+        self, payer: Payer, question: Question, told: str = "", *, expected: str = ""
+    ) -> Clearance:
         """Whether the payment may be taken on, and what it counts against the payer's limits.
 
-        `told` is the payee's name as their operator told it for this price, "" when it did not: it
-        is compared beside the one that staff have taken down.
+        `told` is the payee's name as their operator told it for this price, `expected` as the
+        client that asks tells it, "" where nobody did: they are compared beside the one that staff
+        have taken down.
         ALLOW and HOLD are returned; a held payment is collected and then waits for people. Raises
         CustomerMistake `mistake.limit_payment`, and NoWayNow `no_way.refused` with a sentence that
         tells nobody why; `no_way.busy` when screening is required and no list is loaded.
@@ -143,7 +112,9 @@ class Compliance:
         tier = dossier.payer.tier_at(question.at) if dossier.payer is not None else payer.tier
         ceiling = self._policy.limits.check_payment(tier, question.amount)
         when = self._policy.limits.local_time(payer.country, question.at)
-        people = _People({"payer": dossier.payer, "payee": dossier.payee}, told)
+        people = People(
+            {PAYER: dossier.payer, PAYEE: dossier.payee}, {PAYEE: told} if told else {}, expected
+        )
         clearance = clear(
             self._see(payer, question, dossier, people, tier, ceiling),
             self._policy.limits.allowance(ceiling, question.amount, when),
@@ -170,22 +141,39 @@ class Compliance:
         """Whether it matters when a payer's SIM was changed."""
         return self._policy.sim.hold_hours > 0
 
+    def unnamed(self, earlier: Decision | None) -> tuple[str, ...]:
+        """For whose name (`payer`, `payee`) their operator is to be asked before a payout, as far
+        as it tells any: of whom it has told none that was compared by the lists in force.
+
+        `earlier` as in `recheck`. Nobody without a list: there is nothing to compare with.
+        """
+        versions, asked = self._screener.versions, self._policy.names.asked_of
+        if not versions:
+            return ()
+        before = _seen_in(earlier) if earlier is not None else None
+        if before is None:
+            return tuple(dict.fromkeys((PAYEE, *asked)))  # what was told for it was not kept
+        if before.lists != versions:
+            return tuple(dict.fromkeys((*before.told, *before.was_told, *asked)))
+        return tuple(who for who in asked if who not in (*before.told, *before.masked))
+
     async def recheck(
         self,
         earlier: Decision | None,
         question: Question,
-        ask: Callable[[], Awaitable[str]] = _nobody,
+        told: Mapping[str, str | None] = _NOTHING,
         *,
         sim: SimSeen | None = None,
     ) -> Clearance | None:
         """Before a payout, once the money is here: the names of this moment, by today's lists, and
         what is told of the payer's `sim`.
 
-        By the lists of `earlier` only what is new counts, of a name that staff have taken down or
-        corrected since, and of a SIM; None when nothing is. Where the lists have changed everything
-        counts anew but for a SIM that `earlier` knows, and `ask` is asked for the payee's name once
-        more if it was told for `earlier`, or without an earlier: it was not kept. Never refuses:
-        what resembles an entry now is held, and a person decides between payout and refund.
+        `told` is what the operators of those who are `unnamed` told, None where one was asked and
+        did not answer in time. By the lists of `earlier` only what is new counts: a name that was
+        told, taken down or corrected since, and a SIM; None when nothing is. Where the lists have
+        changed everything counts anew but for what `earlier` knows of a SIM, or of an operator's
+        silence. Never refuses: what resembles an entry now is held, and a person decides between
+        payout and refund.
         """
         self._screener.need()
         before = _seen_in(earlier) if earlier is not None else None
@@ -196,21 +184,24 @@ class Compliance:
         is_by_other_lists = before is None or before.lists != versions
         if not is_by_other_lists and not versions and not self._thresholds.is_news(sim):
             return None
-        was_told = (*before.told, *before.was_told) if before is not None else ("payee",)
-        told = await ask() if is_by_other_lists and versions and "payee" in was_told else ""
         payer, payee = await self._profiles.of_both(question.payer, question.payee)
-        people = _People({"payer": payer, "payee": payee}, told)
+        people = People({PAYER: payer, PAYEE: payee}, told)
         seen = self._compare(people, collected=True, sim=sim)
         if before is not None:
-            known = () if is_by_other_lists else before.decided_on
-            was_told = tuple(who for who in dict.fromkeys(was_told) if who not in seen.told)
-            seen = msgspec.structs.replace(seen, known=known, was_told=was_told, ruled=before.ruled)
+            answered = {who for who, name in told.items() if name is not None}
+            silent = (*seen.silent, *(who for who in before.silent if who not in answered))
+            seen = msgspec.structs.replace(
+                _with_what_was_known(seen, before, is_by_other_lists=is_by_other_lists),
+                silent=tuple(dict.fromkeys(silent)), silence_known=before.silent,
+                ruled=before.ruled,
+            )  # fmt: skip
         clearance = clear(seen, None)
         if not is_by_other_lists and clearance.action is Action.ALLOW:
             return None
         # What it was held for before is reported with its rules, which nobody counts again here.
-        is_sim_alone = judge(msgspec.structs.replace(seen, sim=None)) is Action.ALLOW
-        if is_by_other_lists or not (_is_hold(earlier) and is_sim_alone):
+        names_alone = msgspec.structs.replace(seen, sim=None, silent=())
+        is_no_name = judge(names_alone) is Action.ALLOW
+        if is_by_other_lists or not (_is_hold(earlier) and is_no_name):
             await self._keep(question, clearance, people)
         return clearance
 
@@ -236,7 +227,7 @@ class Compliance:
         lines += [f"{hit.rule}: {whys[hit.rule]}" for hit in seen.hits if hit.rule in whys]
         return lines
 
-    async def _keep(self, question: Question, clearance: Clearance, people: _People) -> None:
+    async def _keep(self, question: Question, clearance: Clearance, people: People) -> None:
         """What is held or refused is kept with the names that resemble somebody, for staff."""
         if clearance.action is Action.ALLOW:
             return
@@ -257,7 +248,7 @@ class Compliance:
         payer: Payer,
         question: Question,
         dossier: Dossier,
-        people: _People,
+        people: People,
         tier: int,
         ceiling: Ceiling,
     ) -> Seen:
@@ -283,10 +274,10 @@ class Compliance:
         screening, risk, sim = self._policy.screening, self._policy.risk, self._policy.sim
         return Thresholds(
             screening.hold_min, screening.refuse_min, risk.hold_points, risk.refuse_points,
-            sim.hold_hours, sim.unknown == "hold",
+            sim.hold_hours, sim.unknown == "hold", self._policy.names.unknown == "hold",
         )  # fmt: skip
 
-    def _compare(self, people: _People, *, collected: bool, sim: SimSeen | None = None) -> Seen:
+    def _compare(self, people: People, *, collected: bool, sim: SimSeen | None = None) -> Seen:
         """The names that are known, compared with the lists in force at this one moment."""
         names = tuple(people.names(self._is_same))
         return Seen(
@@ -302,7 +293,22 @@ class Compliance:
             told=tuple(each.who for each in names if each.named_by == OPERATOR),
             masked=people.masked,
             sim=sim,
+            expected=tuple(each.who for each in names if each.named_by == CLIENT),
+            silent=people.silent,
         )
+
+
+def _with_what_was_known(seen: Seen, before: Seen, *, is_by_other_lists: bool) -> Seen:
+    """With what an earlier decision rested on that need not be asked, or decided on, again."""
+    if not is_by_other_lists:
+        seen = msgspec.structs.replace(
+            seen, known=before.decided_on, told=tuple(dict.fromkeys((*before.told, *seen.told))),
+            masked=tuple(dict.fromkeys((*before.masked, *seen.masked))),
+        )  # fmt: skip
+    was_told = dict.fromkeys((*before.told, *before.was_told))
+    return msgspec.structs.replace(
+        seen, was_told=tuple(who for who in was_told if who not in seen.told)
+    )
 
 
 def _is_hold(decision: Decision | None) -> bool:

@@ -39,6 +39,13 @@ class SimPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"no number of hours: {self.hold_hours}")
 
 
+class NamePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose operator is asked, behind the confirm, for a name that it did not tell before."""
+
+    asked_of: tuple[Literal["payer", "payee"], ...] = ("payee", "payer")
+    unknown: Literal["pay", "hold"] = "pay"
+
+
 class LargeFrom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """From this sum of one day on, a payer's payments are reported. Minor units."""
 
@@ -56,6 +63,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     risk: RiskPolicy
     large: dict[str, LargeFrom]
     sim: SimPolicy = SimPolicy()
+    names: NamePolicy = NamePolicy()
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -66,6 +74,7 @@ class Policy(msgspec.Struct, frozen=True):
     risk: RiskPolicy
     large: dict[str, LargeFrom]
     sim: SimPolicy = SimPolicy()
+    names: NamePolicy = NamePolicy()
 
 
 def read_policy(path: Path = POLICY_FILE) -> Policy:
@@ -77,4 +86,4 @@ def read_policy(path: Path = POLICY_FILE) -> Policy:
         raise
     except (ValueError, yaml.YAMLError) as error:
         raise msgspec.ValidationError(f"{path.name}: {error}") from error
-    return Policy(limits, told.screening, told.risk, told.large, told.sim)
+    return Policy(limits, told.screening, told.risk, told.large, told.sim, told.names)

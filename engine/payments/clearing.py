@@ -3,13 +3,14 @@
 Neither limits nor names are known here; what a payment counts and who takes part is handed over.
 """
 
-from collections.abc import Awaitable, Callable
-from functools import partial
+import asyncio
 
 from engine.clock import Clock, CustomerId
+from engine.compliance.clearance import SimSeen
 from engine.compliance.compliance import Compliance, Payer, Standing
 from engine.compliance.history import Question
 from engine.compliance.limits import Allowance
+from engine.compliance.people import PAYER
 from engine.customers.customers import Customer
 from engine.decisions import Decision
 from engine.fx.quotes import Quote
@@ -19,13 +20,8 @@ from engine.msisdn import Msisdn
 from engine.payments.payment import Payment
 from engine.payments.policy import Clearance
 from engine.payments.sims import Sims
-
-Ask = Callable[[str, Msisdn], Awaitable[str]]
-"""An operator for the name of a number's holder, "" when it tells none. Raises nothing."""
-
-
-async def _nobody(_: str, __: Msisdn) -> str:
-    return ""
+from engine.payments.told_names import ToldNames, Wallet
+from engine.tasks import beside
 
 
 class Clearing:
@@ -35,17 +31,16 @@ class Clearing:
         self,
         compliance: Compliance,
         clock: Clock,
-        ask: Ask = _nobody,
         *,
+        names: ToldNames | None = None,
         sims: Sims | None = None,
     ) -> None:
-        """`ask` is asked before a payout, of a payee whose name was told, once lists changed: the
-        wallet's operator, whoever pays out. Without `sims` nobody is asked when a payer's SIM was
-        changed.
+        """`names` asks the operators of both wallets, whoever pays out; without it no operator is
+        asked for a name, and without `sims` none when a payer's SIM was changed.
         """
         self._compliance = compliance
         self._clock = clock
-        self._ask = ask
+        self._names = names
         self._sims = sims if compliance.asks_of_sims else None
 
     def check_amount(self, payer: Customer, amount: Money) -> None:
@@ -57,39 +52,64 @@ class Clearing:
         asked = Payer(payer.msisdn, payer.country, payer.tier)
         return await self._compliance.limits_now(asked, currency, self._clock.now())
 
-    async def clear(self, payer: Customer, quote: Quote, told: str = "") -> Clearance:
+    async def clear(
+        self, payer: Customer, quote: Quote, told: str = "", *, expected: str = ""
+    ) -> Clearance:
         """May it be confirmed? What counts against limits is the amount before the fee.
 
-        `told` is the payee's name by their operator's word; it is compared and not kept.
+        `told` is the payee's name by their operator's word, `expected` by that of the client that
+        asks; they are compared and not kept. Who has none by then is asked about behind it.
         Raises CustomerMistake `mistake.limit_payment`, NoWayNow `no_way.refused` or `no_way.busy`.
         A repeat leaves no second trace.
         """
         answer = await self._compliance.check(
-            Payer(payer.msisdn, payer.country, payer.tier), self._question(quote), told
-        )
+            Payer(payer.msisdn, payer.country, payer.tier), self._question(quote), told,
+            expected=expected,
+        )  # fmt: skip
         assert answer.allowance is not None, "a confirm always counts"
         if self._sims is not None:
             self._sims.ask_ahead(quote.payer_operator, payer.msisdn)
+        if self._names is not None:
+            for who in self._compliance.unnamed(answer.decision):
+                self._names.ask_ahead(*_wallet(quote, who))
         currency = quote.amount.currency
         return Clearance(answer.decision, spend_of(payer.customer_id, currency, answer.allowance))
 
     async def clear_again(self, payment: Payment) -> Decision | None:
         """A decision to hold, if somebody is named by a list that changed since the terms'
-        clearance, or by a name that staff took down since, or if the payer's SIM was changed a
-        short while ago.
+        clearance, or by a name that staff took down or an operator told since, or if the payer's
+        SIM was changed a short while ago.
 
         Terms without one, as those of a payee in another's place, are compared with the lists.
         """
-        quote, sim = payment.quote, None
-        if self._sims is not None:
-            sim = await self._sims.of(quote.payer_operator, Msisdn(quote.payer))
-        answer = await self._compliance.recheck(
-            payment.facts.clearance,
-            self._question(quote),
-            partial(self._ask, quote.payee_operator, Msisdn(quote.payee)),
-            sim=sim,
-        )
+        quote, earlier = payment.quote, payment.facts.clearance
+        async with beside(self._sim_of(quote)) as sim:
+            told = await self._told(quote, earlier)
+            answer = await self._compliance.recheck(
+                earlier, self._question(quote), told, sim=await sim
+            )
         return answer.decision if answer is not None and answer.is_hold else None
+
+    async def _sim_of(self, quote: Quote) -> SimSeen | None:
+        if self._sims is None:
+            return None
+        return await self._sims.of(quote.payer_operator, Msisdn(quote.payer))
+
+    async def _told(self, quote: Quote, earlier: Decision | None) -> dict[str, str | None]:
+        """What operators tell of those who have no name yet, both asked at once."""
+        told: dict[str, str | None] = {}
+        names = self._names
+        if names is None:
+            return told
+
+        def missing() -> list[str]:
+            people = self._compliance.unnamed(earlier)
+            return [w for w in people if w not in told and names.tells(_wallet(quote, w)[0])]
+
+        while asked := missing():  # again where the lists have changed meanwhile
+            answers = (names.of(*_wallet(quote, who)) for who in asked)
+            told.update(zip(asked, await asyncio.gather(*answers), strict=True))
+        return told
 
     def _question(self, quote: Quote) -> Question:
         return Question(
@@ -100,6 +120,12 @@ class Clearing:
             quote.amount,
             quote.receives,
         )
+
+
+def _wallet(quote: Quote, who: str) -> Wallet:
+    if who == PAYER:
+        return quote.payer_operator, Msisdn(quote.payer)
+    return quote.payee_operator, Msisdn(quote.payee)
 
 
 def spend_of(customer_id: CustomerId, currency: str, allowance: Allowance) -> Spend:

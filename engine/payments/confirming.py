@@ -18,7 +18,7 @@ from engine.payments.facts import Facts, write
 from engine.payments.lifecycle import Event, State, advance
 from engine.payments.payment import Payment, code_of
 from engine.payments.planning import Creation, Planner
-from engine.payments.policy import Clearance, Policy
+from engine.payments.policy import Policy
 from engine.payments.routing import Directory
 from engine.payments.spending import left_of
 from engine.payments.stepping import Hear
@@ -75,13 +75,14 @@ class Confirming:
         draws_on: int | None = None,
         by_pin: bool = False,
         told: str = "",
+        expected: str = "",
     ) -> Confirmed:
         """Reserve liquidity and order the collection, in one commit, once per key.
 
         `by_pin`: the payer has just proved themself by our PIN. Whoever has not is asked by their
         operator; where that asks nobody it is refused (`Directory.must_be_prompted`).
-        `told` is the payee's name as their operator told it with this price: it is compared with
-        the sanctions lists, and not kept.
+        `told` is the payee's name as their operator told it with this price, `expected` as the
+        client that asks tells it: both are compared with the sanctions lists, and not kept.
 
         `client` is the id of the client that asked, where the payer did not dial; `request_hash`
         (32 hex digits) is then of what it asked, by default of payer and quote.
@@ -100,7 +101,8 @@ class Confirming:
             key = request_key(quote.request, quote.request_try)
         request = request_hash or _request_hash(payer.customer_id, quote)
         try:
-            clearance = await self._clear(payer, quote, by_pin=by_pin, told=told)
+            self._must_stand(quote, by_pin=by_pin)
+            clearance = await self._policy.clear(payer, quote, told, expected=expected)
         except CappError as error:
             return await self._known_or(error, key, request, quote)
         facts = Facts(
@@ -141,13 +143,12 @@ class Confirming:
             raise fault
         return await self._known_or(fault, key, request, quote)
 
-    async def _clear(self, payer: Customer, quote: Quote, *, by_pin: bool, told: str) -> Clearance:
-        """Whether it may be taken on at all. Raises as `confirm`."""
+    def _must_stand(self, quote: Quote, *, by_pin: bool) -> None:
+        """Whether its price still holds, and its payer may be asked. Raises as `confirm`."""
         if self._clock.epoch() >= quote.expires_at:
             raise CustomerMistake("mistake.quote_expired")
         if not by_pin:
             self._directory.must_be_prompted(quote.payer_operator)
-        return await self._policy.clear(payer, quote, told)
 
     async def _known_or(self, error: CappError, key: str, request: str, quote: Quote) -> Confirmed:
         """Whoever repeats a confirm that was taken on hears that, whatever holds today, also where

@@ -22,7 +22,9 @@ class Gate:
     def check_amount(self, payer: Customer, amount: Money) -> None:
         self._clearing.check_amount(payer, amount)
 
-    async def clear(self, payer: Customer, quote: Quote, told: str = "") -> Clearance:
+    async def clear(
+        self, payer: Customer, quote: Quote, told: str = "", *, expected: str = ""
+    ) -> Clearance:
         """As `Clearing.clear`; NoWayNow `no_way.busy` while the payer's operator is down, or every
         one that could pay out: they may have gone down since the price was made.
 
@@ -31,7 +33,7 @@ class Gate:
         """
         if not self._is_a_way_open(quote):
             raise NoWayNow("no_way.busy")
-        clearance = await self._clearing.clear(payer, quote, told)
+        clearance = await self._clearing.clear(payer, quote, told, expected=expected)
         minor = quote.total.minor
         if not await self._health.take_probe(quote.payer_operator, Direction.COLLECT, minor):
             raise NoWayNow("no_way.busy")

@@ -23,6 +23,8 @@ HOLDER_SECONDS = 2.0
 """Nobody waits longer: all else that is known is worth an answer."""
 AT_ONCE = 4
 """Questions to one operator under way at the same time, of one process; more wait their turn."""
+NAME_LENGTH_MAX = 100
+"""Of a longer name the rest is left away; nobody is called so."""
 
 
 class WalletFound(StrEnum):
@@ -56,44 +58,56 @@ class Holders:
         Changes nothing, so a repeat is safe; it costs the operator another question.
         """
         ask = _question(self._operators.get(operator))
-        return await self._told(operator, ask, msisdn) or WalletFound.UNKNOWN
+        told = await self._told(operator, ask, msisdn)
+        return told.answer if told else WalletFound.UNKNOWN
 
-    async def name_of(self, operator: str, msisdn: Msisdn) -> str:
-        """Whose wallet it is in the operator's words, "" when it tells none within the deadline.
+    def tells_names(self, operator: str) -> bool:
+        """Whether it is one that tells whose wallet a number is."""
+        return isinstance(self._operators.get(operator), NamePort)
+
+    async def name_of(
+        self, operator: str, msisdn: Msisdn, *, seconds: float | None = None
+    ) -> str | None:
+        """Whose wallet it is in the operator's words: "" where it knows none, or tells no names;
+        None when it did not tell within the deadline. `seconds` is another deadline.
 
         Personal, as `NamePort.name_of`. Raises nothing but a cancellation, as `of`.
         """
         port = self._operators.get(operator)
-        ask = port.name_of if isinstance(port, NamePort) else None
-        return await self._told(operator, ask, msisdn) or ""
+        if not isinstance(port, NamePort):
+            return ""
+        told = await self._told(operator, port.name_of, msisdn, seconds)
+        return " ".join((told.answer or "").split())[:NAME_LENGTH_MAX] if told else None
 
-    async def _told(self, operator: str, ask: Ask[A] | None, msisdn: Msisdn) -> A | None:
+    async def _told(
+        self, operator: str, ask: Ask[A] | None, msisdn: Msisdn, seconds: float | None = None
+    ) -> Told[A] | None:
         """An answer within the deadline; None for none."""
         if ask is None or self._enquiries.rests(operator):
             return None
-        left = await self._turn(operator)
+        within = self._seconds if seconds is None else seconds
+        left = await self._turn(operator, within)
         if left <= 0:
             return None
-        told: Told[A] | None = await self._enquiries.ask(
+        return await self._enquiries.ask(
             operator, self._in_turn(operator, ask(msisdn)), left,
-            is_late_counted=left > self._seconds / 2,  # else most of it went by in our own row
+            is_late_counted=left > within / 2,  # else most of it went by in our own row
         )  # fmt: skip
-        return told.answer if told else None
 
     async def aclose(self) -> None:
         """Wait for questions that were answered as late, before the operators' ports close."""
         await self._enquiries.aclose()
 
-    async def _turn(self, operator: str) -> float:
+    async def _turn(self, operator: str, within: float) -> float:
         """Wait for a turn; the seconds that are left to ask in, 0 where there was none in time."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(within):
                 await self._turns[operator].acquire()
         except TimeoutError:
             return 0.0
-        left = self._seconds - (loop.time() - began)
+        left = within - (loop.time() - began)
         if left <= 0:
             self._turns[operator].release()
         return left

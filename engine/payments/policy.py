@@ -33,15 +33,19 @@ class Policy(Protocol):
         """What is known before a price is made. Raises CustomerMistake (one payment's limit)."""
         ...
 
-    async def clear(self, payer: Customer, quote: Quote, told: str = "") -> Clearance:
+    async def clear(
+        self, payer: Customer, quote: Quote, told: str = "", *, expected: str = ""
+    ) -> Clearance:
         """May it be confirmed? Raises CustomerMistake (a limit) or NoWayNow (refused).
 
-        `told` is the payee's name where their operator told one for this price.
+        `told` is the payee's name where their operator told one for this price, `expected` where
+        the client that asks did.
         """
         ...
 
     async def clear_again(self, payment: Payment) -> Decision | None:
-        """Before any payout: a decision to hold, if lists or names have changed since the confirm.
+        """Before any payout: a decision to hold, if lists or names have changed since the confirm,
+        or a name has become known.
 
         A payment without a clearance in its terms is looked at whatever has changed.
         """

@@ -55,8 +55,8 @@ class Unseen:
 
 
 def has_news(now: Decision, shown: Iterable[Decision]) -> bool:
-    """Whether compliance holds for an entry, or a change of a SIM, that none of the decisions
-    before held for. Pure.
+    """Whether compliance holds for an entry, a change of a SIM, or an operator's silence, that none
+    of the decisions before held for. Pure.
     """
     seen = _seen_in(now)
     if seen is None:
@@ -66,7 +66,9 @@ def has_news(now: Decision, shown: Iterable[Decision]) -> bool:
     sim = seen.sim
     if sim is not None and any(sim.is_same_as(each.sim) for each in before):
         sim = msgspec.structs.replace(sim, is_ruled=True)
-    return judge(msgspec.structs.replace(seen, known=known, sim=sim)) is not Action.ALLOW
+    silence = (*seen.silence_known, *chain.from_iterable(each.silent for each in before))
+    left = msgspec.structs.replace(seen, known=known, sim=sim, silence_known=silence)
+    return judge(left) is not Action.ALLOW
 
 
 def _read(decision: Decision | None) -> Decision | None:

@@ -84,7 +84,9 @@ class Counting:
     def check_amount(self, payer: Customer, amount: Money) -> None:
         """Any amount will do."""
 
-    async def clear(self, payer: Customer, quote: Quote, told: str = "") -> Clearance:
+    async def clear(
+        self, payer: Customer, quote: Quote, told: str = "", *, expected: str = ""
+    ) -> Clearance:
         return Clearance(
             spend=Spend(payer.customer_id, 404, 20_000, 202_611, quote.amount.minor, 2**60, 2**60)
         )

@@ -100,7 +100,9 @@ class Watching(Counting):
         self._history = history
         self._clock = clock
 
-    async def clear(self, payer: Customer, quote: Quote, told: str = "") -> Clearance:
+    async def clear(
+        self, payer: Customer, quote: Quote, told: str = "", *, expected: str = ""
+    ) -> Clearance:
         asked = Question(
             quote.quote_id, self._clock.now(), Msisdn(quote.payer), Msisdn(quote.payee),
             quote.amount, quote.receives,

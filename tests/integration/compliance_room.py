@@ -1,10 +1,12 @@
 """One installation's compliance on a real Postgres, beside a clock that the test moves."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
 from engine.clock import Ids
+from engine.compliance.clearance import Clearance
 from engine.compliance.compliance import Compliance, Payer
 from engine.compliance.history import HistoryStore, Question
 from engine.compliance.lists.store import ListStore
@@ -76,8 +78,18 @@ class House:
             receives or Money(shillings * 28, "UGX"),
         )
 
-    async def check(self, question: Question, tier: int = 0, told: str = "") -> Any:
-        return await self.compliance.check(Payer(question.payer, "KE", tier), question, told)
+    async def check(
+        self, question: Question, tier: int = 0, told: str = "", expected: str = ""
+    ) -> Any:
+        payer = Payer(question.payer, "KE", tier)
+        return await self.compliance.check(payer, question, told, expected=expected)
+
+    async def recheck(
+        self, earlier: Decision | None, question: Question, tells: Callable[[str], str | None]
+    ) -> Clearance | None:
+        """Before a payout, where every operator that is asked for somebody's name `tells` it."""
+        told = {who: tells(who) for who in self.compliance.unnamed(earlier)}
+        return await self.compliance.recheck(earlier, question, told)
 
     async def history_of(self, question: Question) -> History:
         dossier = await self.history.look(question, near_minor=1_700_000, watched=True)

@@ -2,22 +2,27 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import cast
 
 import msgspec
 import pytest
 
 from engine.clock import CustomerId
 from engine.customers.customers import Customer
+from engine.errors import Unreachable
 from engine.money import CURRENCIES
 from engine.msisdn import Msisdn
 from engine.payments.clearing import Clearing
 from engine.payments.evidence import Source
+from engine.payments.holders import Holders
 from engine.payments.lifecycle import State
-from engine.ports import Finding, Outcome
+from engine.payments.told_names import ToldNames
+from engine.ports import Finding, OperatorPort, Outcome
 from tests.integration.clearing_room import BY_TWO, LISTED, POLICY, Office
 from tests.integration.world import CUSTOMER, SUCCEEDED, open_world
 from tests.unit.compliance.lists_of_nobody import un
 from tests.unit.payments.examples import PAYEE, PAYER
+from tests.until import until
 
 OTHER = Msisdn("+256772000099")
 
@@ -131,32 +136,6 @@ async def test_a_name_corrected_after_a_release_holds_again_only_for_somebody_ne
     assert await office.leave_queue(payment_id) is State.ON_HOLD
 
 
-async def test_the_wallets_operator_is_asked_for_the_name_once_the_lists_have_changed(
-    office: Office,
-) -> None:
-    world, asked = office.world, list[tuple[str, Msisdn]]()
-
-    async def name_of(operator: str, msisdn: Msisdn) -> str:
-        asked.append((operator, msisdn))
-        return LISTED
-
-    office.clearing = Clearing(office.compliance, world.clock, name_of)
-    world.policy.asks = office.clearing.clear_again
-    world.policy.clearance = await office.clearing.clear(CUSTOMER, await world.quote(), LISTED)
-    payment_id = await world.confirm()
-    await office.load()
-    await world.tell(await world.live(payment_id), SUCCEEDED)
-    assert await world.state(payment_id) is State.ON_HOLD
-    assert asked == [("mtn_ug", PAYEE)]
-    payment = await world.payment(payment_id)
-    quote = msgspec.structs.replace(payment.quote, ways=("mtn_ug", "other_ug"))
-    facts = msgspec.structs.replace(payment.facts, quote=quote)
-    elsewhere = msgspec.structs.replace(payment, facts=facts, way=1)
-    assert elsewhere.payout_operator == "other_ug"
-    assert await office.clearing.clear_again(elsewhere) is not None
-    assert asked == [("mtn_ug", PAYEE)] * 2
-
-
 async def test_what_people_released_waits_in_the_queue_without_being_held_for_it_again(
     office: Office,
 ) -> None:
@@ -217,3 +196,148 @@ async def test_the_same_payee_is_paid_again_where_no_list_has_changed(office: Of
     await world.tell(payout, Finding(Outcome.REVERSED, "reversed"), Source.QUERY)
     assert await world.rulings.repay(payment_id, BY_TWO, payee=PAYEE)
     assert await world.state(payment_id) is State.PAYING
+
+
+# Names that operators tell.
+
+
+class Teller:
+    """An operator that tells whose wallets numbers are."""
+
+    def __init__(self, name: str | Exception | None = LISTED) -> None:
+        self.name = name
+        self.asked: list[Msisdn] = []
+
+    async def name_of(self, msisdn: Msisdn) -> str | None:
+        self.asked.append(msisdn)
+        if isinstance(self.name, Exception):
+            raise self.name
+        return self.name
+
+
+async def asking(office: Office, **operators: Teller) -> AsyncIterator[Office]:
+    """The office, which asks these operators."""
+    ports = cast("dict[str, OperatorPort]", operators)
+    names = ToldNames(Holders(ports))
+    office.clearing = Clearing(office.compliance, office.world.clock, names=names)
+    yield office
+    await names.aclose()
+
+
+@pytest.fixture
+def mtn() -> Teller:
+    return Teller()
+
+
+@pytest.fixture
+def mpesa() -> Teller:
+    return Teller("Jane Wanjiru")
+
+
+@pytest.fixture
+async def asked(office: Office, mtn: Teller, mpesa: Teller) -> AsyncIterator[Office]:
+    async for each in asking(office, mtn_ug=mtn, mpesa_ke=mpesa):
+        yield each
+
+
+async def test_the_wallets_operator_is_asked_for_the_name_once_the_lists_have_changed(
+    asked: Office, mtn: Teller
+) -> None:
+    world = asked.world
+    world.policy.asks = asked.clearing.clear_again
+    world.policy.clearance = await asked.clearing.clear(CUSTOMER, await world.quote(), LISTED)
+    payment_id = await world.confirm()
+    assert mtn.asked == []
+    await asked.load()
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    assert await world.state(payment_id) is State.ON_HOLD
+    assert mtn.asked == [PAYEE]
+    payment = await world.payment(payment_id)
+    quote = msgspec.structs.replace(payment.quote, ways=("mtn_ug", "other_ug"))
+    facts = msgspec.structs.replace(payment.facts, quote=quote)
+    elsewhere = msgspec.structs.replace(payment, facts=facts, way=1)
+    assert elsewhere.payout_operator == "other_ug"
+    other = Teller("Sarah Nakato")
+    async for office in asking(asked, mtn_ug=mtn, other_ug=other):
+        assert await office.clearing.clear_again(elsewhere) is not None
+    assert (mtn.asked, other.asked) == ([PAYEE] * 2, [])
+
+
+async def test_a_payment_whose_payee_nobody_has_named_waits_by_its_operators_word(
+    asked: Office, mtn: Teller, mpesa: Teller
+) -> None:
+    """As a client's, which asks no operator for its price."""
+    await asked.load()
+    payment_id = await asked.collected()
+    assert await asked.world.state(payment_id) is State.ON_HOLD
+    assert asked.world.mtn.orders == []
+    assert (mtn.asked, mpesa.asked) == ([PAYEE], [PAYER])  # once each, and the answers were kept
+    case = await asked.world.pool.fetchval("select detail from case_file where kind = 'ON_HOLD'")
+    assert "payee resembles ofac_sdn:90001" in case
+    assert "as its operator names the wallet" in case
+    assert await asked.world.rulings.release(payment_id, BY_TWO)
+    await asked.world.dispatched()
+    assert await asked.world.state(payment_id) is State.PAYING
+
+
+async def test_a_payer_whom_nobody_has_named_waits_by_their_operators_word(
+    asked: Office, mtn: Teller, mpesa: Teller
+) -> None:
+    await asked.load()
+    mtn.name, mpesa.name = "Sarah Nakato", LISTED
+    assert await asked.world.state(await asked.collected()) is State.ON_HOLD
+
+
+async def test_operators_that_tell_nothing_hold_nobody(
+    asked: Office, mtn: Teller, mpesa: Teller
+) -> None:
+    await asked.load()
+    mtn.name, mpesa.name = Unreachable("mtn_ug", "away"), None
+    assert await asked.world.state(await asked.collected()) is State.PAYING
+
+
+async def test_the_questions_leave_with_the_confirm_and_for_no_name_that_was_told(
+    asked: Office, mtn: Teller, mpesa: Teller
+) -> None:
+    await asked.load()
+    await asked.clearing.clear(CUSTOMER, await asked.world.quote(), "Sarah Nakato")
+    await until(lambda: mpesa.asked)
+    await asked.clearing.clear(CUSTOMER, await asked.world.quote())
+    await until(lambda: mtn.asked)
+    assert (mtn.asked, mpesa.asked) == ([PAYEE], [PAYER])
+
+
+async def test_without_a_list_no_operator_is_asked_for_a_name(
+    asked: Office, mtn: Teller, mpesa: Teller
+) -> None:
+    assert await asked.world.state(await asked.collected()) is State.PAYING
+    assert (mtn.asked, mpesa.asked) == ([], [])
+
+
+async def test_a_list_that_comes_while_an_operator_is_asked_is_asked_about_as_well(
+    asked: Office, mtn: Teller, mpesa: Teller
+) -> None:
+    """The payee's name was compared at the confirm, the payer's is asked for; then there is a new
+    list, by which nobody was compared.
+    """
+    await asked.load()
+    world = asked.world
+    world.policy.asks = asked.clearing.clear_again
+    quote = await world.quote()
+    world.policy.clearance = await asked.clearing.clear(CUSTOMER, quote, "Sarah Nakato")
+    payment_id = await world.confirm(quote=quote)
+    telling = mpesa.name_of
+
+    async def change_lists(msisdn: Msisdn) -> str | None:
+        await asked.lists.load(un(), int(world.clock.epoch() * 1000))
+        await asked.screener.refresh()
+        return await telling(msisdn)
+
+    await until(lambda: mpesa.asked)
+    names = ToldNames(Holders(cast("dict[str, OperatorPort]", {"mtn_ug": mtn, "mpesa_ke": mpesa})))
+    asked.clearing = Clearing(asked.compliance, world.clock, names=names)
+    world.policy.asks = asked.clearing.clear_again
+    mpesa.name_of, mtn.name = change_lists, "Vymyshlen Nesushchestvuyev"  # type: ignore[method-assign]
+    await world.tell(await world.live(payment_id), SUCCEEDED)
+    await names.aclose()
+    assert await world.state(payment_id) is State.ON_HOLD

@@ -9,12 +9,22 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.compliance.clearance import OPERATOR, STAFF, Action, replay, seen_in
+from engine.compliance.clearance import CLIENT, OPERATOR, STAFF, Action, replay, seen_in
+from engine.compliance.compliance import Compliance
 from engine.compliance.history import Named
 from engine.compliance.lists.listed import ListFile
+from engine.compliance.policy import NamePolicy
 from engine.decisions import Decision
 from engine.errors import NoWayNow
-from tests.integration.compliance_room import BORN, LISTED, NAKATO, STRANGER, House
+from tests.integration.compliance_room import (
+    BORN,
+    JANE,
+    LISTED,
+    NAKATO,
+    POLICY,
+    STRANGER,
+    House,
+)
 from tests.integration.counter_room import Counted
 from tests.unit.compliance.lists_of_nobody import sdn
 from tests.unit.session.rooms import FakeClock
@@ -45,15 +55,20 @@ def shortened(file: ListFile) -> ListFile:
 
 
 class Asked:
-    """An operator that is asked for a name before a payout."""
+    """The operators of both, which are asked for names before a payout; None: they are silent."""
 
-    def __init__(self, name: str = "") -> None:
-        self.name = name
-        self.times = 0
+    def __init__(self, payee: str | None = "", payer: str | None = "") -> None:
+        self.names = {"payee": payee, "payer": payer}
+        self.asked: list[str] = []
 
-    async def __call__(self) -> str:
-        self.times += 1
-        return self.name
+    def __call__(self, who: str) -> str | None:
+        self.asked.append(who)
+        return self.names[who]
+
+    @property
+    def times(self) -> int:
+        """How often for the payee."""
+        return self.asked.count("payee")
 
 
 # What an operator tells with the price.
@@ -288,13 +303,13 @@ async def test_once_the_lists_have_changed_the_operator_is_asked_for_the_name_it
     question = house.question()
     told = stored((await house.check(question, told=OTHER)).decision)
     operator = Asked(OTHER)
-    assert await house.compliance.recheck(told, question, operator) is None
+    assert await house.recheck(told, question, operator) is None
     assert operator.times == 0
     await house.load()
-    held = await house.compliance.recheck(told, question, operator)
+    held = await house.recheck(told, question, operator)
     assert held is not None and held.is_hold and operator.times == 1
     assert entries(held.decision) == [("payee", OPERATOR, "80001")]
-    silent = await house.compliance.recheck(told, question, Asked())
+    silent = await house.recheck(told, question, Asked(None))
     assert silent is not None and not silent.is_hold
 
 
@@ -305,33 +320,159 @@ async def test_that_an_operator_tells_a_name_is_remembered_over_every_decision_i
     await house.lists.load(sdn(), int(house.clock.epoch() * 1000))
     await house.screener.refresh()
     await house.register(NAKATO)
-    question, operator = house.question(), Asked()
+    question, operator = house.question(), Asked(None)
     told = stored((await house.check(question, told=OTHER)).decision)
     await house.profiles.describe(NAKATO, name=LISTED)
-    released = await house.compliance.recheck(told, question, operator)
+    released = await house.recheck(told, question, operator)
     assert released is not None and operator.times == 0
     await house.load()
-    silent = await house.compliance.recheck(stored(released.decision), question, operator)
+    silent = await house.recheck(stored(released.decision), question, operator)
     assert silent is not None and operator.times == 1
     await house.lists.load(shortened(sdn()), int(house.clock.epoch() * 1000))
     await house.screener.refresh()
-    operator.name = OTHER
-    held = await house.compliance.recheck(stored(silent.decision), question, operator)
+    operator.names["payee"] = OTHER
+    held = await house.recheck(stored(silent.decision), question, operator)
     assert held is not None and operator.times == 2
     assert ("payee", OPERATOR, "80001") in entries(held.decision)
 
 
-async def test_who_was_not_named_at_the_confirm_is_not_asked_for(house: House) -> None:
-    question = house.question()
-    decision = stored((await house.check(question)).decision)
+async def test_a_release_by_the_same_lists_forgets_no_name_that_was_compared(house: House) -> None:
     await house.load()
-    operator = Asked(LISTED)
-    answer = await house.compliance.recheck(decision, question, operator)
-    assert answer is not None and not answer.is_hold
-    assert operator.times == 0
+    await house.register(NAKATO)
+    question = house.question()
+    told = stored((await house.check(question, told="Sarah Nakato")).decision)
+    await house.profiles.describe(NAKATO, name=LISTED)
+    released = await house.recheck(told, question, Asked())
+    assert released is not None and seen_in(released.decision).told == ("payee",)
+    assert house.compliance.unnamed(stored(released.decision)) == ("payer",)
 
 
 async def test_of_a_payee_in_anothers_place_the_operator_is_asked(house: House) -> None:
     await house.load()
-    held = await house.compliance.recheck(None, house.question(), Asked(LISTED))
+    held = await house.recheck(None, house.question(), Asked(LISTED))
     assert held is not None and held.is_hold
+
+
+# What nobody told before the confirm.
+
+
+async def test_of_whom_no_name_was_told_at_the_confirm_it_is_asked_behind_it(house: House) -> None:
+    await house.load()
+    question, operators = house.question(), Asked(LISTED)
+    decision = stored((await house.check(question)).decision)
+    held = await house.recheck(decision, question, operators)
+    assert held is not None and held.is_hold
+    assert entries(held.decision) == [("payee", OPERATOR, "90001")]
+    assert operators.asked == ["payee", "payer"]
+    assert await house.history.names_of(question.quote_id) == [Named("payee", OPERATOR, LISTED)]
+    assert msgspec.json.encode(replay(stored(held.decision))) == msgspec.json.encode(held.decision)
+    again = await house.recheck(stored(held.decision), question, operators)  # people released it
+    assert again is None and operators.asked == ["payee", "payer", "payer"]
+
+
+async def test_a_payer_whom_staff_have_not_named_is_compared_by_their_operators_word(
+    house: House,
+) -> None:
+    await house.load()
+    question = house.question()
+    decision = stored((await house.check(question, told="Sarah Nakato")).decision)
+    assert house.compliance.unnamed(decision) == ("payer",)
+    held = await house.recheck(decision, question, Asked(payer=LISTED))
+    assert held is not None and entries(held.decision) == [("payer", OPERATOR, "90001")]
+
+
+async def test_the_birth_of_a_payer_counts_for_the_name_that_staff_took_down_as_well(
+    house: House,
+) -> None:
+    await house.load()
+    await house.register(JANE, name="Mohammed Qasem Zubaidi", born=date(1994, 1, 1))
+    question = house.question()
+    decision = stored((await house.check(question)).decision)
+    assert await house.recheck(decision, question, Asked(payer=LISTED)) is None
+    await house.profiles.describe(JANE, name="Jane Wanjiru")
+    held = await house.recheck(decision, question, Asked(payer=LISTED))
+    assert held is not None and held.is_hold
+
+
+@pytest.mark.parametrize("payee", ["Sarah Nakato", "", "J*** D**", None])
+async def test_an_innocent_name_a_hidden_one_and_none_hold_nobody(
+    house: House, payee: str | None
+) -> None:
+    await house.load()
+    question = house.question()
+    decision = stored((await house.check(question)).decision)
+    assert await house.recheck(decision, question, Asked(payee)) is None
+
+
+async def test_without_a_list_no_operator_is_asked(house: House) -> None:
+    question, operators = house.question(), Asked(LISTED)
+    decision = stored((await house.check(question)).decision)
+    assert await house.recheck(decision, question, operators) is None
+    assert operators.asked == []
+
+
+def house_that_asks(house: House, **names: Any) -> House:
+    """The same house, with another policy."""
+    policy = msgspec.structs.replace(POLICY, names=NamePolicy(**names))
+    house.compliance = Compliance(
+        policy=policy, screener=house.screener, history=house.history, profiles=house.profiles
+    )
+    return house
+
+
+async def test_a_house_may_leave_it_at_what_was_told_with_the_price(house: House) -> None:
+    await house.lists.load(sdn(), int(house.clock.epoch() * 1000))
+    await house.screener.refresh()
+    house_that_asks(house, asked_of=())
+    nameless = stored((await house.check(house.question())).decision)
+    told = stored((await house.check(house.question(), told=OTHER)).decision)
+    assert house.compliance.unnamed(nameless) == house.compliance.unnamed(told) == ()
+    await house.load()
+    assert house.compliance.unnamed(nameless) == ()
+    assert house.compliance.unnamed(told) == ("payee",)
+
+
+async def test_an_operators_silence_holds_once_where_the_house_wants_a_name(house: House) -> None:
+    await house.load()
+    house_that_asks(house, unknown="hold")
+    question, operators = house.question(), Asked(None)
+    decision = stored((await house.check(question)).decision)
+    held = await house.recheck(decision, question, operators)
+    assert held is not None and held.is_hold
+    assert held.reasons == ("payee: the operator did not tell the name in time", "no name known")
+    released = stored(held.decision)
+    assert await house.recheck(released, question, operators) is None
+    await house.lists.load(shortened(sdn()), int(house.clock.epoch() * 1000))
+    await house.screener.refresh()
+    after = await house.recheck(released, question, operators)
+    assert after is not None and not after.is_hold
+    operators.names["payee"] = LISTED
+    named = await house.recheck(released, question, operators)
+    assert named is not None and named.is_hold
+
+
+async def test_a_wallet_without_a_name_is_no_silence(house: House) -> None:
+    await house.load()
+    house_that_asks(house, unknown="hold")
+    question = house.question()
+    decision = stored((await house.check(question)).decision)
+    assert await house.recheck(decision, question, Asked("")) is None
+
+
+# What the client tells that asks for the payment.
+
+
+async def test_the_name_that_a_client_expects_is_compared_by_whose_word_it_is(house: House) -> None:
+    await house.load()
+    question = house.question()
+    held = await house.check(question, told="Sarah Nakato", expected=LISTED)
+    assert held.is_hold and entries(held.decision) == [("payee", CLIENT, "90001")]
+    assert "as the client that asks names them" in held.reasons[0]
+    assert await house.history.names_of(question.quote_id) == [Named("payee", CLIENT, LISTED)]
+    assert seen_in(stored(held.decision)).expected == ("payee",)
+
+
+async def test_what_a_client_expects_takes_no_operators_place(house: House) -> None:
+    await house.load()
+    decision = stored((await house.check(house.question(), expected="Sarah Nakato")).decision)
+    assert house.compliance.unnamed(decision) == ("payee", "payer")

@@ -166,7 +166,9 @@ class ScriptedPolicy:
     def check_amount(self, payer: Customer, amount: Money) -> None:
         """Any amount will do."""
 
-    async def clear(self, payer: Customer, quote: Quote, told: str = "") -> Clearance:
+    async def clear(
+        self, payer: Customer, quote: Quote, told: str = "", *, expected: str = ""
+    ) -> Clearance:
         if self.refusal is not None:
             raise self.refusal
         return self.clearance

@@ -61,7 +61,9 @@ async def test_a_quote_that_ends_while_it_is_being_confirmed_collects_nothing(
 ) -> None:
     """It was in time at the door and too late when its reservation was stored."""
 
-    async def clear(payer: Customer, quote: Quote, told: str = "") -> Clearance:
+    async def clear(
+        payer: Customer, quote: Quote, told: str = "", *, expected: str = ""
+    ) -> Clearance:
         world.clock.pass_(QUOTE_SECONDS + 1)
         return Clearance()
 

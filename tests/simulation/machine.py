@@ -143,7 +143,9 @@ class WorldPolicy:
         self._clock = clock
         self.clearing: SimClearing | None = None
 
-    async def clear(self, payer: Customer, quote: Quote, told: str = "") -> Clearance:
+    async def clear(
+        self, payer: Customer, quote: Quote, told: str = "", *, expected: str = ""
+    ) -> Clearance:
         decision = None
         if self.clearing is not None:
             decision = self.clearing.ask_ahead(quote.payer_operator, payer.msisdn)

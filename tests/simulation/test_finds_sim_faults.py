@@ -104,7 +104,7 @@ FAULTS: Sequence[tuple[Fault, Options, str]] = [
     (nobody_asks_when_it_leaves_the_queue, CHANGED, "nobody asked about the payer's SIM"),
     (silence_is_no_change, CHANGED, "nobody has ruled on the payer's SIM"),
     (an_answer_is_waited_for, CHANGED, "an answer about a SIM is waited for"),
-    (a_release_asks_once_more, LISTED, "held once more"),
+    (a_release_asks_once_more, LISTED, "nobody has ruled on the payer's SIM"),
     (a_release_states_what_is_told_then, SILENT, "held once more"),
     (what_a_repeat_finds_was_shown, DEAF, "nobody has ruled on the payer's SIM"),
     (nobody_needs_to_have_seen_it, CHANGED, "nobody has ruled on the payer's SIM"),

@@ -137,6 +137,21 @@ async def test_whoever_leaves_gives_up_what_goes_on_beside_and_hears_their_own_e
     assert said == ["given up"], "and it has ended when the block has"
 
 
+async def test_a_coroutine_that_is_closed_gives_it_up_and_waits_for_nothing() -> None:
+    begun: list[asyncio.Future[None]] = []
+
+    async def work() -> None:
+        async with beside(asyncio.sleep(60)) as sleeping:
+            begun.append(sleeping)
+            await asyncio.sleep(60)
+
+    closed = work()
+    closed.send(None)
+    closed.close()
+    await asyncio.wait(begun)
+    assert begun[0].cancelled()
+
+
 async def test_an_error_beside_is_raised_to_who_awaits_it_and_lost_with_who_leaves(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

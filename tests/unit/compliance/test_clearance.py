@@ -164,6 +164,37 @@ def test_a_fresh_sim_holds_once(what: Seen, action: Action) -> None:
     assert judge(what) is action
 
 
+def silent_seen(*people: str, holds: bool = True, known: tuple[str, ...] = ()) -> Seen:
+    limits = msgspec.structs.replace(THRESHOLDS, silence_holds=holds)
+    return msgspec.structs.replace(
+        seen(collected=True), thresholds=limits, silent=people, silence_known=known
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "action"),
+    [
+        (silent_seen(), Action.ALLOW),
+        (silent_seen("payee"), Action.HOLD),
+        (silent_seen("payee", holds=False), Action.ALLOW),
+        (silent_seen("payee", known=("payee",)), Action.ALLOW),
+        (silent_seen("payer", "payee", known=("payee",)), Action.HOLD),
+    ],
+)
+def test_an_operators_silence_holds_once_where_the_house_wants_a_name(
+    what: Seen, action: Action
+) -> None:
+    assert judge(what) is action
+    decision = clear(what, None).decision
+    stored = msgspec.json.decode(msgspec.json.encode(decision), type=Decision)
+    assert replay(stored) == decision
+
+
+def test_what_was_decided_before_names_were_asked_for_knows_of_no_silence() -> None:
+    older = clear(seen(93), None).decision
+    assert {"silent", "silence_known", "expected"}.isdisjoint(older.inputs)
+
+
 def test_the_reason_names_who_told_and_how_long_ago() -> None:
     assert "the payer's SIM was changed 71 hours before, as mpesa_ke tells" in reasons_of(
         sim_seen(RECENT)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from engine.compliance.limits import read_zones
-from engine.compliance.policy import POLICY_FILE, read_policy
+from engine.compliance.policy import POLICY_FILE, NamePolicy, read_policy
 from engine.money import CURRENCIES
 
 
@@ -34,11 +34,22 @@ def test_the_house_policy_is_whole() -> None:
         ("large:\n", "larger:\n", "larger"),
         ("currency: ZMW", "currency: ZWL", "no threshold: ZWL"),
         ("limits:\n", "limits: [\n", "policy.yaml"),
+        ("asked_of: [payee, payer]", "asked_of: [payee, agent]", "asked_of"),
     ],
 )
 def test_a_senseless_figure_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=said):
         read_policy(changed(tmp_path, old, new))
+
+
+def test_a_house_whose_file_knows_of_no_names_asks_as_the_house_does(tmp_path: Path) -> None:
+    text = POLICY_FILE.read_text(encoding="utf-8")
+    at, end = text.index("names:\n"), text.index("# Large transactions")
+    path = tmp_path / "policy.yaml"
+    path.write_text(text[:at] + text[end:], encoding="utf-8")
+    assert read_policy(path).names == read_policy().names == NamePolicy()
+    nobody = changed(tmp_path, "asked_of: [payee, payer]", "asked_of: []")
+    assert read_policy(nobody).names.asked_of == ()
 
 
 def test_every_zone_is_whole_quarters_of_an_hour_from_utc() -> None:

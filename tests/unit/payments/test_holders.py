@@ -72,11 +72,14 @@ async def test_what_an_operator_says_is_told_and_what_it_does_not_say_is_unknown
         (Named(None), ""),
         (Port(True), ""),
         (None, ""),
-        (Named(Unreachable("mtn_ug", "away")), ""),
-        (Named(ValueError("a mistake of ours")), ""),
+        (Named(" Amina\n Wanjiru "), "Amina Wanjiru"),
+        (Named("A" * 1_000), "A" * 100),
+        (Named(Unreachable("mtn_ug", "away")), None),
+        (Named(ValueError("a mistake of ours")), None),
     ],
 )
-async def test_a_name_is_told_where_an_operator_tells_one(port: Any, name: str) -> None:
+async def test_a_name_is_told_where_an_operator_tells_one(port: Any, name: str | None) -> None:
+    assert holders(port).tells_names("mtn_ug") is isinstance(port, Named)
     assert await holders(port).name_of("mtn_ug", PAYEE) == name
 
 
@@ -144,7 +147,7 @@ async def test_no_name_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None
     port = Named("Amina Wanjiru")
     port.may_answer.clear()
     asking = holders(port, seconds=0.01)
-    assert await asking.name_of("mtn_ug", PAYEE) == ""
+    assert await asking.name_of("mtn_ug", PAYEE) is None
     port.may_answer.set()
     await asking.aclose()
     assert await asking.name_of("mtn_ug", PAYEE) == "Amina Wanjiru"

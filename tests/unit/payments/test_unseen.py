@@ -32,6 +32,13 @@ def of_sim(changed_ms: int | None, *, is_told: bool = True) -> Decision:
     return clear(Seen(limits, {}, collected=True, named=(), sim=sim), None).decision
 
 
+def of_silence(*people: str) -> Decision:
+    """A decision about people whose operators told no name, in a house that wants one."""
+    limits = msgspec.structs.replace(THRESHOLDS, silence_holds=True)
+    seen = Seen(limits, {"un": 1}, collected=True, named=(), silent=people)
+    return clear(seen, None).decision
+
+
 def resembling(entry_id: str) -> Resemblance:
     return Resemblance("payee", Match(Source.UN, entry_id, 0, 95, BirthSays.NOTHING))
 
@@ -52,6 +59,10 @@ def resembling(entry_id: str) -> Resemblance:
         (of_sim(1), [held("1")], True),
         (of_sim(None, is_told=False), [of_sim(1)], True),
         (of_sim(None, is_told=False), [of_sim(None, is_told=False)], False),
+        (of_silence("payee"), [held("1")], True),
+        (of_silence("payee"), [of_silence("payee")], False),
+        (of_silence("payee", "payer"), [of_silence("payee")], True),
+        (of_silence("payee", "payer"), [of_silence("payee"), of_silence("payer")], False),
         (OTHERS[0], [], False),
         (OTHERS[1], [], False),
     ],
