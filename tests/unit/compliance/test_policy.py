@@ -29,6 +29,9 @@ def test_the_house_policy_is_whole() -> None:
         ("hold_points: 60", "hold_points: 600", "hold_points"),
         ("refuse_min: 97", "refuse_min: 89", "hold_min <= refuse_min"),
         ("without_birth_max: 95", "without_birth_max: 97", "a name alone must not refuse"),
+        ("refuse_min: 97", "refuse_min: 101", "refuse_min <= 100"),  # none would ever be refused
+        ("hold_hours: 72", "hold_hours: -1", "no number of hours"),
+        ("minor: 36000000}", "minor: 0}", "no threshold: ZMW 0"),
         ("weak_alias: 5 ", "weak_alias: five ", "weak_alias"),
         ("- id: night_burst", "- id: many_payees", "two rules of one id"),
         ("measure: is_night", "measure: is_full_moon", "nothing measures 'is_full_moon'"),
@@ -60,6 +63,11 @@ def test_no_figure_of_a_currency_is_a_digit_too_long_or_too_short() -> None:
             for figure, part in zip(figures, parts, strict=True):
                 assert 0.85 < figure / (part * least) < 1.15, f"{currency}, tier {tier}: {figure}"
                 assert not str(figure)[2:].strip("0"), f"{currency}, tier {tier}: {figure}"
+
+
+def test_a_house_may_ask_nobody_of_sims_and_hold_a_payment_of_any_likeness(tmp_path: Path) -> None:
+    assert read_policy(changed(tmp_path, "hold_hours: 72", "hold_hours: 0")).sim.hold_hours == 0
+    assert read_policy(changed(tmp_path, "refuse_min: 97", "refuse_min: 100"))
 
 
 def test_what_the_law_has_reported_is_reported_from_its_sum_on() -> None:
