@@ -34,7 +34,7 @@ def next_try_ms(
     `drawn` is a number from 0 up to 1; `asked_seconds` is how long the target wants to be left
     alone, which counts up to the longest pause of ours.
     """
-    tried = max(now_ms - begun_ms, 0) / 1000
+    tried = (now_ms - begun_ms) / 1000  # below zero by a clock that was set back
     pause = min(max(tried, patience.first_pause_seconds), patience.pause_seconds_max)
     pause = max(pause, min(asked_seconds, patience.pause_seconds_max))
     pause *= 1 + patience.jitter * drawn

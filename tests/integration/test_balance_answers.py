@@ -62,6 +62,13 @@ async def questions(world: World) -> list[str]:
     return [row["id"].hex for row in rows]
 
 
+async def fates(world: World) -> list[tuple[str, int]]:
+    """What became of each callback that was kept, and how it was answered."""
+    rows = await world.pool.fetch("select outcome, status, asked from traffic order by outcome")
+    assert not any("92649700" in row["asked"] for row in rows)
+    return [(row["outcome"], row["status"]) for row in rows]
+
+
 def place(mpesa: Mpesa, question: str) -> str:
     return callback_at(addresses_of({1: mpesa}).address(1, AttemptId(question)), BALANCE_KIND)
 
@@ -78,6 +85,7 @@ async def test_the_answers_of_both_shortcodes_make_one_comparison(
     row = await world.pool.fetchrow("select theirs_minor, drift_minor from balance_look")
     assert row["theirs_minor"] == 2 * 92_649_700
     assert row["drift_minor"] == 2 * 92_649_700 - 500_000_000
+    assert await fates(world) == [("answered", 200)] * 4
 
 
 async def test_answers_that_come_too_late_are_compared_with_no_books_of_today(
@@ -126,6 +134,7 @@ async def test_a_refused_question_tells_nothing(
     for question in await questions(world):
         assert (await door.post(place(mpesa, question), content=result(None, code=2001))).is_success
         assert caplog.messages.pop() == "mpesa_ke did not tell its balance"
+    assert await fates(world) == [("answered", 200)] * 2
     assert await world.pool.fetchval("select count(*) from balance_look") == 0
 
 
@@ -142,6 +151,9 @@ async def test_forged_unreadable_and_endless_answers_are_refused(
     assert (await door.post(good, content=b" " * (BODY_BYTES_MAX + 1))).status_code == 413
     never_asked = place(mpesa, "0193488c2d7a7c3e9f0112233445566a")
     assert (await door.post(never_asked, content=body)).status_code == 404
+    kept = ["no such address"] * 2 + ["too large", "unknown attempt", "unreadable"]
+    answered = [404, 404, 413, 404, 400]
+    assert await fates(world) == list(zip(kept, answered, strict=True))
     told = "select count(*) from balance_question where told_ms is not null"
     assert await world.pool.fetchval(told) == 0
 
@@ -155,3 +167,4 @@ async def test_a_balance_that_nobody_asks_an_operator_for_is_refused(
     async with knocking(answers.routes()) as client:
         answer = await client.post(callback_at(address, BALANCE_KIND), content=result(SAMPLE))
     assert answer.status_code == 400
+    assert await fates(world) == [("unreadable", 400)]

@@ -186,7 +186,10 @@ async def test_a_large_pay_in_is_proven_by_the_operator_on_the_address_it_was_gi
     assert answer.json() == {"ResultCode": 0, "ResultDesc": "Success"}
     await street.world.dispatched()
     assert await street.world.state(payment_id) is State.PAYING
-    assert not any(PAYER.digits in row["asked"] for row in await street.traffic())
+    kept = await street.traffic()
+    assert not any(PAYER.digits in row["asked"] for row in kept)
+    told = [row["asked"] for row in kept if row["outcome"] == "answered"]
+    assert '{"outcome":"succeeded","code":"Completed"}' in told
 
 
 @pytest.mark.parametrize("kind", PAY_IN_KINDS)
@@ -219,6 +222,8 @@ async def test_an_answer_about_money_nobody_asked_about_is_refused(street: Stree
         place = street.place(kind, "0193488c2d7a7c3e9f0112233445566a")
         assert (await street.client.post(place, content=result(0))).status_code == 404
     assert (await street.client.post(street.place(PAY_IN_TIMEOUT), content=b"")).status_code == 200
+    kept = sorted((row["outcome"], row["status"]) for row in await street.traffic())
+    assert kept == [("answered", 200), ("unknown attempt", 404), ("unknown attempt", 404)]
 
 
 async def test_garbage_another_shortcode_and_another_source_move_nothing(street: Street) -> None:

@@ -49,6 +49,19 @@ def test_a_payment_counts_in_the_payers_own_day_and_month(
     assert LIMITS.local_time(country, moment) == (day, month, hour)
 
 
+@pytest.mark.parametrize(
+    ("country", "moment", "ends"),
+    [
+        ("KE", datetime(2026, 10, 31, 20, 59, tzinfo=UTC), datetime(2026, 10, 31, 21, tzinfo=UTC)),
+        ("KE", datetime(2026, 10, 31, 21, 0, tzinfo=UTC), datetime(2026, 11, 1, 21, tzinfo=UTC)),
+        ("CI", datetime(2026, 10, 31, 21, 0, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)),
+        ("XX", datetime(2026, 12, 31, 0, 0, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_day_ends_at_midnight_there(country: str, moment: datetime, ends: datetime) -> None:
+    assert LIMITS.day_ends(country, moment) == ends
+
+
 def test_what_the_commit_is_to_count() -> None:
     when = LIMITS.local_time("KE", datetime(2026, 11, 1, tzinfo=UTC))
     allowance = LIMITS.allowance(MIDDLE, Money(70, "KES"), when)

@@ -3,7 +3,15 @@ import pytest
 
 from engine.compliance.limits import Ceiling, LocalTime
 from engine.compliance.policy import read_policy
-from engine.compliance.risk import Condition, History, Rule, apply_rules, is_watched, measure
+from engine.compliance.risk import (
+    Condition,
+    History,
+    Rule,
+    Signals,
+    apply_rules,
+    is_watched,
+    measure,
+)
 from engine.money import Money
 
 RISK = read_policy().risk
@@ -64,6 +72,73 @@ def test_each_pattern_is_recognised(history: History, minor: int, rule: str) -> 
 )
 def test_what_is_just_short_of_a_pattern_is_none(history: History, minor: int, rule: str) -> None:
     assert rule not in hits(history, minor)
+
+
+# The last figure by which each rule of the house still applies, and the first by which it does not.
+EDGES = [
+    ("many_in_an_hour", "sent_hour_count", 5, 4),
+    ("very_many_in_an_hour", "sent_hour_count", 15, 14),
+    ("many_payees", "payees_day_count", 8, 7),
+    ("just_below_limit", "near_limit_week_count", 2, 1),
+    ("just_below_limit", "limit_percent", 90, 89),
+    ("passed_on", "passed_on_together_percent", 80, 79),
+    ("passed_on", "passed_on_percent", 120, 121),
+    ("collects_from_many", "payers_day_count", 5, 4),
+    ("payee_of_many", "payee_payers_day_count", 10, 9),
+    ("new_and_large", "account_age_hours", 24, 25),
+    ("new_and_large", "limit_percent", 80, 79),
+    ("round_amount", "is_round", 1, 0),
+    ("round_amount", "limit_percent", 50, 49),
+    ("night_burst", "is_night", 1, 0),
+    ("night_burst", "sent_hour_count", 3, 2),
+]
+
+
+@pytest.mark.parametrize(("rule", "measured", "last", "beyond"), EDGES)
+def test_each_figure_of_the_house_counts_from_its_edge_on(
+    rule: str, measured: str, last: int, beyond: int
+) -> None:
+    nothing = Signals(*[0] * len(Signals.__struct_fields__))
+    edge = {name: figure for of, name, figure, _ in EDGES if of == rule}
+    at_edge = msgspec.structs.replace(nothing, **edge)
+    past_it = msgspec.structs.replace(at_edge, **{measured: beyond})
+    assert rule in dict(apply_rules(RISK.rules, at_edge))
+    assert rule not in dict(apply_rules(RISK.rules, past_it))
+
+
+def test_no_figure_of_the_house_is_without_its_edge() -> None:
+    conditions = [(rule.id, told.measure) for rule in RISK.rules for told in rule.all]
+    assert sorted(conditions) == sorted((rule, measured) for rule, measured, _, _ in EDGES)
+
+
+@pytest.mark.parametrize(
+    ("rules", "does"),
+    [
+        ("round_amount just_below_limit", "allow"),  # 45
+        ("passed_on round_amount", "allow"),  # 55
+        ("many_in_an_hour very_many_in_an_hour", "hold"),  # 60, to the point
+        ("many_payees collects_from_many", "hold"),
+        ("many_payees payee_of_many", "hold"),
+        ("just_below_limit night_burst", "hold"),
+        ("passed_on night_burst", "hold"),
+        ("many_payees new_and_large round_amount", "hold"),
+        ("very_many_in_an_hour passed_on new_and_large", "hold"),  # 115
+        ("very_many_in_an_hour passed_on new_and_large round_amount", "refuse"),  # 120
+    ],
+)
+def test_what_the_points_of_the_house_come_to(rules: str, does: str) -> None:
+    worth = {rule.id: rule.points for rule in RISK.rules}
+    points = sum(worth[rule] for rule in rules.split())
+    if points >= RISK.refuse_points:
+        assert does == "refuse"
+    else:
+        assert does == ("hold" if points >= RISK.hold_points else "allow")
+
+
+@pytest.mark.parametrize(("hour", "is_night"), [(23, 0), (0, 1), (4, 1), (5, 0)])
+def test_a_night_is_from_midnight_to_five(hour: int, is_night: int) -> None:
+    when = LocalTime(20_000, 202611, hour)
+    assert measure(QUIET, Money(1, "KES"), CEILING, when, YEAR).is_night == is_night
 
 
 def test_a_new_account_that_sends_nearly_all_it_may() -> None:

@@ -65,6 +65,11 @@ CASES: list[tuple[str, list[FloatFacts], list[str]]] = [
         ["b>a:200 buy>a:100"],
     ),
     (
+        "whole units of whoever gives as well",
+        [a_float("a", 0, 100), a_float("b", 270, unit=100)],
+        ["b>a:200 buy>a:100"],
+    ),
+    (
         "currencies are never mixed",
         [a_float("a", 0, 100), a_float("b", 9_999, currency="KES")],
         ["buy>a:300"],
@@ -81,6 +86,13 @@ def test_floats_lead_to_moves(floats: list[FloatFacts], expected: list[str]) -> 
 def test_a_move_too_small_to_be_worth_it_is_bought_instead() -> None:
     floats = [a_float("a", 0, 100), a_float("b", 40)]
     assert told(advise(floats, move_minor_min=50)) == ["buy>a:300"]
+    assert told(advise(floats, move_minor_min=41)) == ["buy>a:300"]
+    assert told(advise(floats, move_minor_min=40)) == ["b>a:40 buy>a:260"]
+
+
+def test_nobody_is_asked_to_move_nothing() -> None:
+    floats = [a_float("a", 0, 100), a_float("b", 300, 100)]
+    assert told(advise(floats, move_minor_min=0)) == ["buy>a:300"]
 
 
 def test_the_parts_of_an_advice_and_its_decision() -> None:

@@ -151,6 +151,26 @@ def test_a_jump_is_held_until_live_sources_or_staff_confirm_it(
     assert (choice.decision.outcome == HELD) is not taken
 
 
+@pytest.mark.parametrize(
+    ("mid", "live", "taken"),
+    [
+        ("21", 0, True),  # five in a hundred, and no jump
+        ("21.001", 0, False),
+        ("19", 0, True),
+        ("18.999", 0, False),
+        ("30", 2, True),  # half: two live sources are enough
+        ("30.001", 3, False),
+        ("10", 2, True),
+        ("9.999", 3, False),
+    ],
+)
+def test_what_is_a_jump_and_what_only_staff_confirms_begins_above_its_share(
+    mid: str, live: int, taken: bool
+) -> None:
+    words = [word(name, mid, live=i < live) for i, name in enumerate("abc")]
+    assert ask(*words, last="20").is_held is not taken
+
+
 def test_a_dropped_source_confirms_no_jump() -> None:
     words = (word("a", "28.45"), word("b", "28.45", live=False), word("c", "40"))
     assert ask(*words, last="20").is_held

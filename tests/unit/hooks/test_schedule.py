@@ -26,6 +26,17 @@ def test_pauses_double_from_five_seconds_to_two_hours_for_a_day() -> None:
     assert len(found) == 23
 
 
+def test_a_day_is_over_behind_its_last_moment() -> None:
+    begun_ms = 1_000
+    last_ms = begun_ms + DAY_MS - 7_200_000
+    assert next_try_ms(USUAL, begun_ms=begun_ms, now_ms=last_ms, drawn=0.0) == begun_ms + DAY_MS
+    assert next_try_ms(USUAL, begun_ms=begun_ms, now_ms=last_ms + 1, drawn=0.0) is None
+
+
+def test_three_days_pause_a_subscription_and_a_quarter_of_an_hour_holds_up_what_is_behind() -> None:
+    assert (USUAL.failing_seconds_max, USUAL.order_seconds) == (3 * 86_400, 15 * 60)
+
+
 def test_what_is_drawn_only_makes_pauses_longer() -> None:
     assert tries(0.99)[1] == 5990
     assert tries(0.99)[-1] <= DAY_MS
