@@ -90,10 +90,9 @@ async def connect(url: str, *, answer_seconds_max: float | None = None) -> Any:
 
 def must_be_new_enough(connection: Any) -> None:
     """Raises NotServed on a Postgres that lacks what the schema and our statements need."""
-    found = connection.get_server_version()
-    if found.major < OLDEST_POSTGRES:
-        told = f"this is Postgres {found.major}.{found.minor}"
-        raise NotServed(f"{told}: {OLDEST_POSTGRES} or newer is needed")
+    major = connection.get_server_version().major
+    if major < OLDEST_POSTGRES:
+        raise NotServed(f"this is Postgres {major}: {OLDEST_POSTGRES} or newer is needed")
 
 
 async def _must_be_who_was_asked_for(connection: Any, url: str) -> None:
