@@ -15,12 +15,17 @@ from typing import Any
 import asyncpg
 
 from channels.settings import Settings
-from engine.database import ANSWER_SECONDS_MAX, connect
+from engine.database import ANSWER_SECONDS_MAX, POOLERS, connect, lost_on_the_way
 from engine.desk.cases import RESTORED, CaseKey, Cases
 from engine.revision import must_be_migrated
 from engine.which_database import AnotherDatabase, Identity, identity_of
 
 log = logging.getLogger(__name__)
+
+LOST = (
+    "what lies between dropped what tells Postgres when we are gone, and locks could be kept for"
+    f" ever ({POOLERS})"
+)
 
 
 def _end_now() -> None:
@@ -58,6 +63,8 @@ class OneDatabase:
                 await must_be_migrated(connection)
                 raise
             raise self._ended("it has no tables of ours, or not all of them yet") from error
+        if known is None and (lost := await lost_on_the_way(connection, self._url)):
+            log.warning("%s: %s", LOST, ", ".join(lost))
         if known and found.is_other(known, promoted_has_all=self._promoted_has_all):
             raise self._ended(f"{found}, was {known}")
         self._known = found

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import asyncpg
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 MONTHS_AHEAD = 3
 POOL_SIZE = 8
+OLDEST_POSTGRES = 15
 
 CONNECT_SECONDS_MAX = 10.0
 ANSWER_SECONDS_MAX = 30.0
@@ -38,6 +40,7 @@ WHO_IS_GONE = {  # milliseconds; what an address says itself is left to it
 """What the server is to do about us when we are gone. Neither ever ends a commit that waits for a
 standby: it would be stored here, told as done to whoever asks again, and lost with this machine
 (`ledger/decisions/0010`)."""
+POOLERS = "deploy/pooler.md"
 _KEPT_ALIVE = (
     ("SOL_SOCKET", "SO_KEEPALIVE", 1),
     ("IPPROTO_TCP", "TCP_KEEPIDLE", 30),  # seconds; a firewall forgets who is silent for minutes
@@ -58,7 +61,8 @@ async def connect(url: str, *, answer_seconds_max: float | None = None) -> Any:
     been done, and the connection must be ended: seconds later the server gives up what was asked.
     Without it a statement may take for ever.
 
-    Raises NotServed when it cannot be whom the address says, and what `asyncpg.connect` raises.
+    Raises NotServed when it cannot be whom the address says, when what lies between refused or
+    dropped that, or where Postgres is too old; and what `asyncpg.connect` raises.
     """
     try:
         connection = await asyncpg.connect(
@@ -69,9 +73,47 @@ async def connect(url: str, *, answer_seconds_max: float | None = None) -> Any:
         )
     except _NOT_SERVED as error:
         raise NotServed(f"{error}: `capp migrate` makes it, or says who must") from error
-    _keep_alive(connection)
-    register_codecs(connection)
+    except asyncpg.ProtocolViolationError as error:  # what PgBouncer says of all its troubles
+        if "startup parameter" not in str(error):
+            raise
+        raise NotServed(f"{error}: what a pooler must be told stands in {POOLERS}") from error
+    try:
+        _keep_alive(connection)
+        must_be_new_enough(connection)
+        register_codecs(connection)
+        await _must_be_who_was_asked_for(connection, url)
+    except BaseException:
+        connection.terminate()
+        raise
     return connection
+
+
+def must_be_new_enough(connection: Any) -> None:
+    """Raises NotServed on a Postgres that lacks what the schema and our statements need."""
+    major = connection.get_server_version().major
+    if major < OLDEST_POSTGRES:
+        raise NotServed(f"this is Postgres {major}: {OLDEST_POSTGRES} or newer is needed")
+
+
+async def _must_be_who_was_asked_for(connection: Any, url: str) -> None:
+    """A pooler may drop the role without a word: its login may be above the rules of tenants."""
+    asked = parse_qs(urlsplit(url).query).get("role", [])
+    if not asked:
+        return
+    found = await connection.fetchval("select current_user::text")
+    if found != asked[-1]:
+        raise NotServed(
+            f"this connection is {found}, not {asked[-1]}: what lies between dropped the role. What"
+            f" a pooler must be told stands in {POOLERS}"
+        )
+
+
+async def lost_on_the_way(connection: Any, url: str) -> list[str]:
+    """Which words of WHO_IS_GONE the server never heard: it would wait for us for ever."""
+    asked = list(who_is_gone(url))
+    off = "select array(select name from unnest($1::text[]) name where current_setting(name) = '0')"
+    lost: list[str] = await connection.fetchval(off, asked)
+    return lost
 
 
 def who_is_gone(url: str) -> dict[str, str]:
@@ -110,7 +152,7 @@ async def must_take_writes(connection: Any) -> None:
 async def open_pool(url: str, *, size: int = POOL_SIZE) -> "Pool":
     """A pool for reads and small writes; the commit has connections of its own.
 
-    The first connection is opened here: raises what `asyncpg.connect` raises.
+    The first connection is opened here: raises what `connect` raises.
     """
     pool = Pool(partial(connect, url), size=size)
     async with pool.acquire():

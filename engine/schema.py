@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.util import await_only
 
-from engine.database import ensure_months
+from engine.database import ensure_months, must_be_new_enough
 from engine.errors import StaffMistake
 from engine.row_security import open_tenant
 
@@ -50,7 +50,8 @@ def migrate(
     this month's partitions and the role that serves the tenant are made as well. The
     address must be that of the tables' owner. Returns the SQL that somebody with more rights has
     to run before a repeat; empty when all is done. Raises StaffMistake where the revision, or the
-    one that the schema is at, is none of ours, or where a step's table was never free.
+    one that the schema is at, is none of ours, or where a step's table was never free, and
+    NotServed where Postgres is too old.
     """
     config, known = _config(), revisions()
     wanted = known[-1] if to == "head" else to
@@ -114,6 +115,7 @@ def _config() -> Config:
 async def _revision(url: str) -> str:
     connection = await asyncpg.connect(url)
     try:
+        must_be_new_enough(connection)
         found: str | None = await connection.fetchval("select version_num from alembic_version")
         return found or BASE
     except asyncpg.UndefinedTableError:

