@@ -254,7 +254,9 @@ class World:
         await self.dispatcher.idle()
 
     async def cases(self) -> list[str]:
-        return [r["kind"] for r in await self.pool.fetch("select kind from case_file")]
+        return [
+            r["kind"] for r in await self.pool.fetch("select kind from case_file order by kind")
+        ]
 
     async def balance(self, account: str, currency: str) -> int:
         for line in await self.books.trial_balance():
