@@ -199,3 +199,21 @@ async def test_a_record_keeps_the_keys_of_a_few_only() -> None:
         house.clock.seconds += 20
     await house.press(session_id="last")
     assert len(house.session("last").unseen) == UNSEEN_MAX
+
+
+async def test_a_payment_whose_turn_was_given_up_is_waited_for_at_the_end() -> None:
+    """As of a process that ends and waits for its callers no longer."""
+    house = await caller()
+    await house.press(*TO_PIN)
+    house.payments.commit_delay = STORED_SECONDS
+    paying = asyncio.create_task(house.take("*".join((*TO_PIN, PIN))))
+    await house.taken_on()
+    paying.cancel()
+    await asyncio.wait({paying})
+    ending = asyncio.create_task(house.late.aclose())
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not ending.done()
+    leap(STORED_SECONDS)
+    await ending
+    assert len(house.payments.confirmed) == 1
