@@ -30,6 +30,8 @@ class Tasks:
         """Of a task of ours: wait, unless a stop comes first; that ends it here."""
         task = asyncio.current_task()
         assert task in self._tasks
+        if self.is_stopping:  # it had not come so far when the stop ended those who pause
+            raise asyncio.CancelledError
         task.set_name("waiting")
         await asyncio.sleep(seconds)
         task.set_name("working")
@@ -40,12 +42,12 @@ class Tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def stop(self) -> None:
-        """Let work under way finish; what pauses is ended."""
+        """Let work under way finish, what follows from it included; what pauses is ended."""
         self.is_stopping = True
         for task in list(self._tasks):
             if task.get_name() == "waiting":
                 task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.idle()
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:

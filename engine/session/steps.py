@@ -191,15 +191,19 @@ class Steps:
         seconds = min(deadline - now, facts.seconds)
         work = method(Press(press.session, press.value, press.key, now + seconds))
         task = asyncio.get_running_loop().create_task(work)
-        await _done_or_due(task, seconds)
+        try:
+            await _done_or_due(task, seconds)
+        finally:  # also where its turn is given up: it goes on, and the end waits for it
+            if not task.done():
+                self._late.keep(task)
         if task.done():
             return task.result()
-        self._late.keep(task)
         raise Late(verb)
 
 
 class LateWork:
-    """Verbs that were answered as late and go on. One for all editions of a process."""
+    """Verbs that nobody waits for any more, and that go on: they were answered as late, or their
+    turns were given up. One for all editions of a process."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[str]] = set()

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # The collection waits long enough to be killed before it; leases end soon after the restart.
 ENVIRONMENT = {
-    "CAPP_COLLECT_DELAY_SECONDS": "3",
+    "CAPP_COLLECT_DELAY_SECONDS": "8",
     "CAPP_FIRST_LOOK_SECONDS": "5",
     "CAPP_LEASE_SECONDS": "3",
 }

@@ -1,7 +1,12 @@
-"""Whether somebody waits for a lock, in a database that several write to."""
+"""Whether somebody waits for a lock, in a database that several write to, and for how long."""
 
 import asyncio
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from tests.leap import leap
+
+T = TypeVar("T")
 
 
 async def somebody_waits(connection: Any) -> None:
@@ -15,3 +20,12 @@ async def somebody_waits(connection: Any) -> None:
             return
         await asyncio.sleep(0.01)
     raise AssertionError("nobody waits")
+
+
+async def outwaited(holder: Any, asked: Coroutine[Any, Any, T], seconds: float) -> T:
+    """What comes of it for who has waited so long for what a connection holds: that goes by at
+    once, so who asks may be patient with everything else."""
+    asking = asyncio.create_task(asked)
+    await somebody_waits(holder)
+    leap(seconds)
+    return await asking

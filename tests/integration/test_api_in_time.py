@@ -1,7 +1,7 @@
 """A handler that hangs is answered for in time, and never as if its effect had not come."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +22,7 @@ from engine.clock import Ids
 from engine.once import OF_STAFF, UNDER_WAY_SECONDS, Once
 from engine.staff.actions import Actions
 from tests.integration.client_room import open_client_room
-from tests.integration.locks import somebody_waits
+from tests.integration.locks import outwaited
 from tests.integration.staff_room import COUNTED_HERE, StaffRoom, open_staff_room
 from tests.leap import leap
 
@@ -131,27 +131,18 @@ async def locked(database_url: str, table: str) -> AsyncIterator[Any]:
         await connection.close()
 
 
-async def outwaited(holder: Any, asked: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
-    """The answer to who has waited for a lock as long as an answer may take."""
-    answer = asyncio.create_task(asked)
-    await somebody_waits(holder)
-    leap(SECONDS)
-    return await answer
-
-
 async def test_a_table_that_is_locked_keeps_no_client_waiting_and_loses_nothing(
     database_url: str,
 ) -> None:
     async with open_client_room(database_url, CAPP_API_ANSWER_SECONDS_MAX="20") as room:
         async with locked(database_url, "client_request") as holder:
-            late = await outwaited(
-                holder, room.post("/liquidity/reserve", SET_ASIDE, key="set-aside-1")
-            )
+            asked = room.post("/liquidity/reserve", SET_ASIDE, key="set-aside-1")
+            late = await outwaited(holder, asked, SECONDS)
             assert (late.status_code, late.json()["code"]) == (504, "outcome_unknown")
         made = await room.post("/liquidity/reserve", SET_ASIDE, key="set-aside-1")
         again = await room.post("/liquidity/reserve", SET_ASIDE, key="set-aside-1")
         assert (made.status_code, made.content) == (201, again.content)
         async with locked(database_url, "payment") as holder:
-            listed = await outwaited(holder, room.get("/payments"))
+            listed = await outwaited(holder, room.get("/payments"), SECONDS)
             assert (listed.status_code, listed.json()["code"]) == (503, "away")
         assert (await room.get("/payments")).status_code == 200

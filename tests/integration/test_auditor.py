@@ -28,7 +28,7 @@ from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.desk_room import BABU, CHEP, HELD, Room, open_room
 from tests.integration.owner import Owner
-from tests.integration.world import FAILED, SUCCEEDED, World, open_world
+from tests.integration.world import FAILED, SUCCEEDED, TestClock, World, open_world
 from tests.unit.payments.examples import ROUTE
 
 PACE = Pace(lag_seconds=5, block_seconds=10, block_entries=50)
@@ -39,7 +39,9 @@ FAR_BEHIND = 700
 
 @pytest.fixture
 async def room(database_url: str) -> AsyncIterator[Room]:
-    async with open_room(database_url, pace=PACE) as opened:
+    clock = TestClock()
+    clock.begin_a_month()
+    async with open_room(database_url, clock=clock, pace=PACE) as opened:
         yield opened
 
 

@@ -294,7 +294,7 @@ async def test_a_key_that_another_writer_stores_in_between_takes_no_money(
     assert await verdicts(other, first) == [V.APPLIED]
     # The careful look does not see the key yet; its plan would take what the next one needs.
     waiting = asyncio.create_task(commit(books, [new(60, key="k"), new(60)], 1, careful=True))
-    await asyncio.sleep(0.2)
+    await somebody_waits(other)
     assert not waiting.done()
     await transaction.commit()
     assert [a.verdict for a in await waiting] == [V.DUPLICATE, V.APPLIED]
@@ -575,13 +575,20 @@ def test_nil_is_no_hash() -> None:
 async def test_a_writer_that_comes_back_to_an_empty_queue_waits_for_more(
     books: Any, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (door,) = await committers(database_url, 1, 10)
+    opened: list[Any] = []
+
+    async def open_one() -> Any:
+        opened.append(await connect(database_url))
+        return opened[-1]
+
+    door = Committer(open_one, Clock(), writers=2, batch_max=10)
+    await door.start()
     await door.submit(new(1))
     await books.execute(
-        "select pg_terminate_backend(pid, 60000) from pg_stat_activity"
+        "select pg_terminate_backend(pid, 120000) from pg_stat_activity"
         " where datname = current_database() and pid <> pg_backend_pid()"
     )
-    await asyncio.sleep(0.2)  # they are gone: so long until it is felt at this end
+    await until(lambda: all(each.is_closed() for each in opened))  # it is felt at this end
     # Both writers are woken and connect again; the first one back takes both plans.
     answers = await asyncio.gather(door.submit(new(1)), door.submit(new(1)))
     assert [a.verdict for a in answers] == [V.APPLIED, V.APPLIED]
@@ -597,7 +604,7 @@ async def test_a_door_that_is_shut_finishes_what_is_under_way_and_what_waits(
     (door,) = await committers(database_url, 1, 1)
     await books.execute("begin; lock table balance")
     pending = [door.submit(new(1)) for _ in range(count)]
-    await asyncio.sleep(0.2)
+    await somebody_waits(books)
     shutting = asyncio.create_task(door.stop())
     await asyncio.sleep(0.1)
     assert not shutting.done()
@@ -612,7 +619,7 @@ async def test_whoever_waits_no_more_keeps_what_has_not_left_from_leaving(
     (door,) = await committers(database_url, 1, 1)
     await books.execute("begin; lock table balance")
     left = [door.submit(new(1)) for _ in range(2)]  # both writers are busy
-    await asyncio.sleep(0.2)
+    await until(lambda: door.batches == 2)
     left[0].cancel()  # it has left: nobody knows
     kept_back, stays = door.submit(new(1)), door.submit(new(1))
     kept_back.cancel()
@@ -648,7 +655,7 @@ async def test_what_cannot_leave_in_time_never_does(books: Any, database_url: st
     await books.execute("begin; lock table balance")
     now = clock.epoch()
     left = door.submit(new(1), until=now + 1)  # in time, and its reply comes when it comes
-    await asyncio.sleep(0.2)
+    await until(lambda: door.batches == 1)
     late, in_time = door.submit(new(1), until=now + 1), door.submit(new(1), until=now + 99)
     clock.pass_(2)
     await books.execute("commit")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.customers.customers import FOREVER, Customer
+from engine.customers.customers import FOREVER, Customer, PinVerdict
 from engine.customers.guesses import ATTEMPTS_MAX, LOCKS_MAX, Guesses
 from engine.customers.pins import PinKeys
 from engine.customers.store import COOL_DOWN_SECONDS, Customers
@@ -23,7 +23,10 @@ from tests.integration.customers_room import (
     customers,
     registered,
 )
+from tests.integration.locks import outwaited
 
+LONG_SECONDS = 30.0
+"""As no busy machine waits for a row that nobody holds."""
 BOTH_KEYS = PinKeys({1: OLD_KEY, 2: NEW_KEY})
 
 
@@ -160,13 +163,19 @@ async def test_a_row_that_somebody_holds_keeps_others_waiting_for_a_moment_only(
     one, other = await registered(house), await registered(house, OTHER_PHONE)
     # The batch has the free row when it comes to the held one.
     free, held = sorted((one, other), key=lambda customer: customer.customer_id)
-    guesses = Guesses(pool, 1, PinKeys({1: OLD_KEY}), clock, cool_down_seconds=60, wait_seconds=1.0)
+    guesses = Guesses(
+        pool, 1, PinKeys({1: OLD_KEY}), clock, cool_down_seconds=60, wait_seconds=LONG_SECONDS
+    )
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(
             "select from customer where msisdn = $1 for update", str(held.msisdn)
         )
-        together = [guesses.check(who, PIN) for who in (free, held, free)]
-        outcomes = await asyncio.gather(*together, return_exceptions=True)
+
+        async def guess() -> list[PinVerdict | BaseException]:
+            together = [guesses.check(who, PIN) for who in (free, held, free)]
+            return await asyncio.gather(*together, return_exceptions=True)
+
+        outcomes = await outwaited(connection, guess(), LONG_SECONDS)
         assert [type(outcome) for outcome in outcomes] == [TimeoutError] * 3
         assert (await guesses.check(free, PIN)).right
     assert (await guesses.check(held, WRONG)).left == ATTEMPTS_MAX - 1

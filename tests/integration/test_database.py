@@ -12,14 +12,17 @@ from typing import Any
 import asyncpg
 import pytest
 
-from channels import one_database, wiring
+from channels import wiring
 from engine import database
 from engine.database import Pool, connect, must_take_writes, open_pool
 from simulator import embedded
 from tests.integration.test_sealing import OUTSIDE
 from tests.integration.world import settings_for
+from tests.leap import leap
+from tests.until import until
 
 PID = "select pg_backend_pid()"
+SLOW = "select pg_sleep(600)"
 
 
 @pytest.fixture
@@ -32,8 +35,16 @@ async def two(database_url: str) -> AsyncIterator[Pool]:
 
 async def killed(pool: Any, pid: int) -> None:
     """End a backend as an administrator would, and wait until it is gone."""
-    await pool.fetchval("select pg_terminate_backend($1, 30000)", pid)
-    await asyncio.sleep(0.05)
+    assert await pool.fetchval("select pg_terminate_backend($1, 120000)", pid)
+
+
+async def asked_of(pool: Any, statement: str) -> int:
+    """The backend that carries the statement out, once one does."""
+    find = "select pid from pg_stat_activity where query = $1 and state = 'active'"
+    async with asyncio.timeout(120):
+        while (pid := await pool.fetchval(find, statement)) is None:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.01)
+    return int(pid)
 
 
 async def test_who_may_only_read_is_asked_nothing_more(two: Pool) -> None:
@@ -85,7 +96,9 @@ async def test_a_backend_that_was_killed_at_rest_is_replaced_before_use(
     two: Pool, pool: Any
 ) -> None:
     pid = await two.fetchval(PID)
+    (resting,) = two._resting
     await killed(pool, pid)
+    await until(resting.is_closed)  # it is felt at this end
     assert await two.fetchval(PID) != pid
 
 
@@ -95,21 +108,17 @@ async def test_a_backend_killed_under_a_statement_fails_that_one_alone_and_nothi
     await two.execute("create table tried (pid int)")
     slow = "with t as (insert into tried values (pg_backend_pid())) select pg_sleep(600)"
     caller = asyncio.create_task(two.execute(slow))
-    find = "select pid from pg_stat_activity where query = $1 and state = 'active'"
-    async with asyncio.timeout(120):
-        while (pid := await pool.fetchval(find, slow)) is None:  # noqa: ASYNC110 - no event
-            await asyncio.sleep(0.01)
-    await killed(pool, pid)
+    await killed(pool, await asked_of(pool, slow))
     with pytest.raises(asyncpg.PostgresError, match="administrator command"):
         await caller
     assert await two.fetchval("select count(*) from tried") == 0
     assert await asyncio.gather(*[two.fetchval("select 1") for _ in range(4)]) == [1] * 4
 
 
-async def test_a_caller_who_gives_up_takes_his_connection_with_him(two: Pool) -> None:
+async def test_a_caller_who_gives_up_takes_his_connection_with_him(two: Pool, pool: Any) -> None:
     pid = await two.fetchval(PID)
-    caller = asyncio.create_task(two.fetchval("select pg_sleep(600)"))
-    await asyncio.sleep(0.05)
+    caller = asyncio.create_task(two.fetchval(SLOW))
+    assert await asked_of(pool, SLOW) == pid
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
@@ -121,27 +130,32 @@ async def test_who_hears_nothing_hangs_up_and_what_was_asked_is_not_called_off(
     database_url: str, pool: Any
 ) -> None:
     """A commit that is called off while it waits for a standby would be stored, and lost there."""
-    mute = Pool(partial(connect, database_url, answer_seconds_max=0.5), size=2)
+    url = database_url + "?client_connection_check_interval=0"
+    mute = Pool(partial(connect, url, answer_seconds_max=database.ANSWER_SECONDS_MAX), size=2)
     async with mute.acquire() as one, mute.acquire() as other:
         old = {await one.fetchval(PID), await other.fetchval(PID)}
-    slow = "select pg_backend_pid() from pg_sleep(20)"
+    caller = asyncio.create_task(mute.fetchval(SLOW))
+    pid = await asked_of(pool, SLOW)
+    leap(database.ANSWER_SECONDS_MAX)
     with pytest.raises(TimeoutError):
-        await mute.fetchval(slow)
+        await caller
     new = await asyncio.gather(*[mute.fetchval(PID) for _ in range(4)])
     assert not old & {*new}  # nor is anybody lent what rested beside it
     await asyncio.sleep(0.2)  # as long as calling it off would take
-    asked = "select pid from pg_stat_activity where query = $1 and state = 'active'"
-    assert await pool.fetchval(asked, slow) in old
+    assert pid in old and await asked_of(pool, SLOW) == pid
     await mute.close()
+    await killed(pool, pid)
 
 
 async def test_a_process_that_serves_waits_for_no_answer_for_ever(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str, pool: Any
 ) -> None:
-    monkeypatch.setattr(one_database, "ANSWER_SECONDS_MAX", 1.0)
     async with wiring.open_engine(settings_for(database_url, **OUTSIDE)) as engine:
+        caller = asyncio.create_task(engine.pool.fetchval(SLOW))
+        await asked_of(pool, SLOW)
+        leap(database.ANSWER_SECONDS_MAX)
         with pytest.raises(TimeoutError):
-            await engine.pool.fetchval("select pg_sleep(20)")
+            await caller
         async with asyncio.timeout(120):
             assert await engine.pool.fetchval("select 1") == 1
 

@@ -22,9 +22,11 @@ from engine.hooks.subscription import HookId, Wish
 from engine.payments.facts import read_terms, write
 from engine.ports import HookAnswer, HookMessage
 from simulator.receiver import Refused, verify
-from tests.integration.hooks_room import KEYS, LIFE, HookHall, open_hook_hall
+from tests.integration.hooks_room import ANSWER_SECONDS, KEYS, LIFE, HookHall, open_hook_hall
 from tests.integration.world import SUCCEEDED
+from tests.leap import leap
 from tests.unit.payments.examples import PAYEE, PAYER
+from tests.until import until
 
 pytestmark = pytest.mark.long("each way of not being heard; test_client_hooks.py shows who is")
 
@@ -266,7 +268,13 @@ async def test_whatever_is_no_success_is_tried_again_and_its_why_is_kept(
     await hall.paid()
     hall.receiver.elsewhere = hall.url + "/elsewhere"
     hall.receiver.faults.append(fault)  # type: ignore[arg-type]
-    await hall.told()
+    hall.receiver.slow_seconds = 2 * ANSWER_SECONDS
+    telling = asyncio.create_task(hall.told())
+    if told[1] == "ReadTimeout":
+        await until(lambda: hall.receiver.requests)
+        leap(ANSWER_SECONDS)
+    await telling
+    leap(ANSWER_SECONDS)  # until it is answered in vain
     (delivery,) = await hall.deliveries(id_)
     assert (delivery.last_status, delivery.last_failure) == told
     assert delivery.next_at is not None

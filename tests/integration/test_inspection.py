@@ -10,10 +10,11 @@ import pytest
 from starlette.applications import Starlette
 
 from channels.inspect import Inspection
-from engine.database import Pool, connect
+from engine.database import ANSWER_SECONDS_MAX, Pool, connect
 from engine.ledger.books import Books
 from simulator.inspect import Inspector, Payment
 from simulator.places import Places
+from tests.integration.locks import outwaited
 from tests.integration.owner import Owner
 from tests.integration.world import SUCCEEDED, World, open_world
 from tests.unit.payments.examples import PAYEE, PAYER
@@ -139,7 +140,7 @@ async def test_another_tenants_payments_are_not_told(
 async def test_a_database_that_does_not_answer_is_told_and_no_fault_of_ours(
     world: World, seeded_url: str, name: str, table: str
 ) -> None:
-    slow = Pool(partial(connect, seeded_url, answer_seconds_max=0.3), size=2)
+    slow = Pool(partial(connect, seeded_url, answer_seconds_max=ANSWER_SECONDS_MAX), size=2)
     door = Inspection(
         pool=slow, tenant=1, store=world.store, books=Books(slow, 1, {}),
         directory=world.directory, token=TOKEN,
@@ -150,7 +151,7 @@ async def test_a_database_that_does_not_answer_is_told_and_no_fault_of_ours(
         url = f"http://capp.test/inspect/{name}"
         async with Owner(world.pool).acquire() as connection, connection.transaction():
             await connection.execute(f"lock table {table} in access exclusive mode")
-            answer = await client.get(url)
+            answer = await outwaited(connection, client.get(url), ANSWER_SECONDS_MAX)
         assert (answer.status_code, answer.text) == (503, "Postgres is away")
         assert int(answer.headers["retry-after"]) > 0
         assert (await client.get(url)).status_code == 200

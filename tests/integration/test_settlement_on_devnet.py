@@ -38,7 +38,9 @@ from tests.integration.devnet_room import (
     open_chain_hall,
 )
 from tests.integration.owner import Owner
+from tests.leap import leap
 from tests.move.presence import opened_or_skipped
+from tests.until import until
 
 pytestmark = pytest.mark.long(
     "a chain for each fault; test_settlement.py settles on a rail in memory"
@@ -47,6 +49,7 @@ pytestmark = pytest.mark.long(
 S = BatchState
 OWED_MINOR = 7_750_000  # of the asset, for one payment of `Hall.pay`
 AGAIN_SECONDS = 30  # a refused batch is tried again by then
+READ_SECONDS = 10.0  # so long a node is listened to
 LEASE_SECONDS = 130  # so long another process keeps an account that one has died with
 
 
@@ -143,14 +146,21 @@ async def test_a_bad_node_delays_a_batch_and_it_is_moved_once(
 
 async def test_a_node_that_times_out_has_committed_it_all_the_same(hall: ChainHall) -> None:
     """It goes silent in the middle of the hand-in, longer than we listen."""
-    rail = hall.another_rail(read_seconds=0.2)
+    rail = hall.another_rail(read_seconds=READ_SECONDS)
     room = hall.another(rail=rail)
     await hall.pay()
     batch = await hall.close()
     hall.by_hand()
-    hall.arm("lose_answer", "submit", seconds=0.5)
-    for _ in range(2):
-        await room.settling.sweep()
+    hall.arm("lose_answer", "submit", seconds=2 * READ_SECONDS)
+
+    async def sweep() -> None:
+        for _ in range(2):
+            await room.settling.sweep()
+
+    sweeping = asyncio.create_task(sweep())
+    await until(lambda: not hall.devnet.faults.armed())
+    leap(READ_SECONDS)
+    await sweeping
     assert await hall.states() == [S.SUBMITTED]
     hall.pass_both(1)
     assert hall.settled_on_chain() == [batch.id]

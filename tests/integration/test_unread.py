@@ -37,7 +37,7 @@ async def deaf(web: Web) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.St
     sock.setblocking(False)
     await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", web.port))
     reader, writer = await asyncio.open_connection(sock=sock, limit=4096)
-    await asyncio.sleep(0.05)
+    await until(lambda: connections_of(web))
     held = transport_of(web).get_extra_info("socket")
     held.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     try:

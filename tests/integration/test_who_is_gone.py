@@ -32,7 +32,7 @@ from tests.integration.locks import somebody_waits
 from tests.integration.test_commit import FREE, A, B, amount, new, verdicts
 from tests.until import until
 
-SOON = "?idle_in_transaction_session_timeout=500&client_connection_check_interval=100"
+SOON = "?idle_in_transaction_session_timeout=2000&client_connection_check_interval=100"
 LOCK = "select pg_advisory_xact_lock(7)"
 # Stands still in the middle of a transaction, with a row and a lock; says how it ended.
 FROZEN = """
@@ -81,7 +81,9 @@ async def started(program: str, url: str) -> asyncio.subprocess.Process:
 
 
 async def stands_still(process: asyncio.subprocess.Process) -> None:
-    await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+    how = os.WSTOPPED | os.WEXITED | os.WNOWAIT
+    seen = await asyncio.to_thread(os.waitid, os.P_PID, process.pid, how)
+    assert seen is not None and seen.si_code == os.CLD_STOPPED
 
 
 @asynccontextmanager

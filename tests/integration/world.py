@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,9 @@ FAILED = Finding(Outcome.FAILED, "1032", reason=Reason.DECLINED)
 PENDING = Finding(Outcome.PENDING, "odd")
 
 
+HOUR = timedelta(hours=1)
+
+
 class TestClock(Clock):
     """Stands still until it is moved. Starts now, because partitions are made around today."""
 
@@ -88,6 +92,12 @@ class TestClock(Clock):
 
     def pass_(self, seconds: float) -> None:
         self._epoch += seconds
+
+    def begin_a_month(self) -> None:
+        """On behind the turn of a month that ends within the hour: partitions, chains and sums are
+        by the month, and what is looked at together is to stand in one."""
+        if (self.now() + HOUR).month != self.now().month:
+            self.pass_(HOUR.total_seconds())
 
 
 @dataclass
@@ -256,7 +266,9 @@ class World:
         await self.dispatcher.idle()
 
     async def cases(self) -> list[str]:
-        return [r["kind"] for r in await self.pool.fetch("select kind from case_file")]
+        return [
+            r["kind"] for r in await self.pool.fetch("select kind from case_file order by kind")
+        ]
 
     async def balance(self, account: str, currency: str) -> int:
         for line in await self.books.trial_balance():

@@ -31,6 +31,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     content_type: str = "application/json"
     delay_seconds: float = 0.0
+    behind: asyncio.Event | None = None  # it is not said before
 
     def encode(self) -> bytes:
         body = self.body if self.message is None else msgspec.json.encode(self.message)
@@ -163,6 +164,8 @@ async def _serve(
                 if reaction.delay_seconds > company.patience_seconds > 0:
                     await _pass_time(reader, company.patience_seconds)
                 await asyncio.sleep(reaction.delay_seconds)
+                if reaction.behind is not None:
+                    await reaction.behind.wait()
                 writer.write(reaction.encode())
                 await writer.drain()
                 continue

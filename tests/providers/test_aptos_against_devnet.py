@@ -55,6 +55,7 @@ pytestmark = [
     pytest.mark.long("a chain for each; test_aptos.py reads what nodes say"),
 ]
 
+PATIENT_SECONDS = 60.0
 CORRIDOR, OTHER = "mpesa_ke:mtn_ug", "airtel_ug:mtn_ug"
 PAIRS = [("mpesa_ke", "mtn_ug"), ("airtel_ug", "mtn_ug")]
 PAYER, PAYEE = 0, 1
@@ -155,7 +156,7 @@ class Installation:
     async def carry_out(self, instruction: Instruction) -> Found:
         prepared = await self.prepared(instruction)
         await self.rail.send(prepared)
-        return await self.rail.wait(prepared, seconds=5)
+        return await self.rail.wait(prepared, seconds=PATIENT_SECONDS)
 
 
 def leaf_hash(number: int) -> bytes:
@@ -259,7 +260,7 @@ async def test_a_trial_allows_enough_and_what_it_allows_is_the_most_it_costs(
     prepared = await chain.rail.prepare(settlement, slot, units_max=units)
     before = await chain.rail.fee_reserve()
     await chain.rail.send(prepared)
-    found = await chain.rail.wait(prepared, seconds=5)
+    found = await chain.rail.wait(prepared, seconds=PATIENT_SECONDS)
     assert found.standing is Standing.DONE
     assert found.fee is not None
     assert found.fee <= prepared.fee_max
@@ -315,7 +316,7 @@ async def test_a_pool_that_is_replenished_is_told_by_its_transaction_and_a_settl
     assert await chain.rail.provisions(CORRIDOR, transaction) == (Provision(0, 700),)
     settled = await chain.prepared(await chain.settlement())
     await chain.rail.send(settled)
-    assert (await chain.rail.wait(settled, seconds=5)).standing is Standing.DONE
+    assert (await chain.rail.wait(settled, seconds=PATIENT_SECONDS)).standing is Standing.DONE
     assert await chain.rail.provisions(CORRIDOR, settled.hash) == ()
 
 
@@ -482,7 +483,7 @@ async def test_a_lost_answer_is_found_by_its_hash_and_the_same_bytes_change_noth
     with pytest.raises(OutcomeUnknown):
         await chain.rail.send(prepared)
     await chain.rail.send(prepared)
-    assert (await chain.rail.wait(prepared, seconds=5)).standing is Standing.DONE
+    assert (await chain.rail.wait(prepared, seconds=PATIENT_SECONDS)).standing is Standing.DONE
     await chain.rail.send(prepared)  # its number is used up, by itself
     await assert_settled_once(chain, settlement, before)
 
@@ -496,7 +497,7 @@ async def test_what_was_not_taken_in_is_handed_in_again(chain: Installation, fau
         await chain.rail.send(prepared)
     assert (await chain.rail.find(prepared)).standing is Standing.UNKNOWN
     await chain.rail.send(prepared)
-    assert (await chain.rail.wait(prepared, seconds=5)).standing is Standing.DONE
+    assert (await chain.rail.wait(prepared, seconds=PATIENT_SECONDS)).standing is Standing.DONE
     await assert_settled_once(chain, settlement, before)
 
 
@@ -505,7 +506,7 @@ async def test_what_arrives_twice_happens_once(chain: Installation) -> None:
     prepared = await chain.prepared(settlement)
     await chain.arm("duplicate", "submit")
     await chain.rail.send(prepared)
-    assert (await chain.rail.wait(prepared, seconds=5)).standing is Standing.DONE
+    assert (await chain.rail.wait(prepared, seconds=PATIENT_SECONDS)).standing is Standing.DONE
     await assert_settled_once(chain, settlement, before)
 
 
@@ -527,7 +528,7 @@ async def test_what_the_node_forgot_is_gone_only_after_its_expiry_and_then_its_p
     again = await chain.prepared(settlement)
     assert again.slot.sequence_number == first.slot.sequence_number
     await chain.rail.send(again)
-    assert (await chain.rail.wait(again, seconds=5)).standing is Standing.DONE
+    assert (await chain.rail.wait(again, seconds=PATIENT_SECONDS)).standing is Standing.DONE
     assert (await chain.rail.find(first)).standing is Standing.GONE
     await assert_settled_once(chain, settlement, before)
 
@@ -577,7 +578,7 @@ async def test_a_node_of_another_chain_is_not_believed(chain: Installation) -> N
 async def test_half_an_answer_is_none(chain: Installation) -> None:
     prepared = await chain.prepared(await chain.settlement())
     await chain.rail.send(prepared)
-    assert (await chain.rail.wait(prepared, seconds=5)).standing is Standing.DONE
+    assert (await chain.rail.wait(prepared, seconds=PATIENT_SECONDS)).standing is Standing.DONE
     await chain.arm("truncated_json", "find")
     with pytest.raises(Unreadable):
         await chain.rail.find(prepared)
@@ -593,8 +594,8 @@ async def test_a_hole_in_the_order_stops_what_is_behind_it_until_it_is_filled(
     assert (await chain.rail.wait(behind, seconds=0.3)).standing is Standing.WAITING
     nothing = await chain.rail.prepare_nothing(await chain.slot(settlement))
     await chain.rail.send(nothing)
-    assert (await chain.rail.wait(nothing, seconds=5)).standing is Standing.DONE
-    assert (await chain.rail.wait(behind, seconds=5)).standing is Standing.DONE
+    assert (await chain.rail.wait(nothing, seconds=PATIENT_SECONDS)).standing is Standing.DONE
+    assert (await chain.rail.wait(behind, seconds=PATIENT_SECONDS)).standing is Standing.DONE
     await assert_settled_once(chain, settlement, before)
 
 
@@ -603,7 +604,7 @@ async def test_a_number_that_other_bytes_took_is_lost_for_these(chain: Installat
     mine = await chain.prepared(settlement)
     nothing = await chain.rail.prepare_nothing(mine.slot)
     await chain.rail.send(nothing)
-    assert (await chain.rail.wait(nothing, seconds=5)).standing is Standing.DONE
+    assert (await chain.rail.wait(nothing, seconds=PATIENT_SECONDS)).standing is Standing.DONE
     with pytest.raises(Rejected) as refused:
         await chain.rail.send(mine)
     assert refused.value.code == "SEQUENCE_NUMBER_TOO_OLD"
@@ -638,7 +639,7 @@ async def test_the_order_of_an_account_tells_each_hash_with_its_end(chain: Insta
         for number in range(first, first + 5)
     ]
     await asyncio.gather(*[chain.rail.send(each) for each in reversed(sent)])
-    await chain.rail.wait(sent[-1], seconds=5)
+    await chain.rail.wait(sent[-1], seconds=PATIENT_SECONDS)
     told = await chain.rail.carried_out(account, first=first)
     assert [hash_ for hash_, _ in told] == [each.hash for each in sent]
     assert [found for _, found in told] == [await chain.rail.find(each) for each in sent]
@@ -659,7 +660,7 @@ async def test_the_order_tells_refusals_apart(chain: Installation) -> None:
 async def test_no_trace_of_all_this_shows_a_key_or_a_signature(chain: Installation) -> None:
     prepared = await chain.prepared(await chain.settlement())
     await chain.rail.send(prepared)
-    await chain.rail.wait(prepared, seconds=5)
+    await chain.rail.wait(prepared, seconds=PATIENT_SECONDS)
     shown = "".join(map(repr, chain.traced))
     assert "submit" in shown
     for key in (chain.folder / "keys").glob("*.key"):

@@ -176,15 +176,17 @@ async def test_server_that_never_accepts_is_unreachable(make_client: MakeClient)
 async def test_full_pool_is_unreachable_and_heals(
     company: Company, make_client: MakeClient
 ) -> None:
-    company.on("/slow", Answer(200, delay_seconds=0.5))
+    may_answer = asyncio.Event()
+    company.on("/slow", Answer(200, behind=may_answer))
     company.on("/pay", OK)
     client = make_client(company.url, PATIENT._replace(pool_seconds=0.05), connections=1)
     slow = asyncio.create_task(post(client, "/slow"))
-    await company.until_open(1)
+    await company.until_asked("/slow")
 
     with pytest.raises(Unreachable, match="PoolTimeout"):
         await post(client)
 
+    may_answer.set()
     assert (await slow).status_code == 200
     assert (await post(client)).status_code == 200
     assert len(company.received("/pay")) == 1

@@ -18,6 +18,7 @@ from tests.providers.company import (
     EMPTY_500,
     HTML_OK,
     NOT_HTTP,
+    PATIENCE_SECONDS,
     RESETS,
     SILENCE,
     Answer,
@@ -137,7 +138,9 @@ async def test_a_wallet_is_known_with_the_service_and_without(
     company.on("/256772000002", reaction)
     client = build_portability({"CAPP_PORTABILITY_URL": f"{company.url}/"}, read_networks())
     assert client is not None
-    wallet = await Wallets(read_directory({}), None, LookUp(client, seconds=0.3)).of(NUMBER)
+    wallet = await Wallets(
+        read_directory({}), None, LookUp(client, seconds=PATIENCE_SECONDS / 2)
+    ).of(NUMBER)
     assert (wallet.operator, wallet.source) == (operator, source)
     assert "authorization" not in company.requests[0].headers
     await client.aclose()

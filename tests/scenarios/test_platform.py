@@ -18,6 +18,7 @@ from engine.ledger.committer import Committer
 from engine.ledger.plans import Plan, Verdict
 from engine.payments.lifecycle import State
 from tests.integration.books import assert_books
+from tests.integration.locks import somebody_waits
 from tests.integration.owner import Owner
 from tests.integration.world import FAILED, SUCCEEDED, World, open_world
 
@@ -71,7 +72,7 @@ async def test_a_deadlock_is_tried_again_and_applied_once(books: Any, database_u
     await books.execute("begin")
     await books.execute("update balance set amount = amount where id = $1", max(A, B))
     answer = door.submit(new(1))
-    await asyncio.sleep(0.2)  # it holds the one balance by now and waits for the other
+    await somebody_waits(books)  # it holds the one balance by now and waits for the other
     await books.execute("update balance set amount = amount where id = $1", min(A, B))
     await books.execute("commit")
     assert (await answer).verdict is V.APPLIED

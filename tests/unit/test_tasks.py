@@ -4,6 +4,7 @@ import gc
 import pytest
 
 from engine.tasks import Tasks, beside, together
+from tests.until import until
 
 FAILED = "it was not done; somebody else will do it"
 
@@ -67,6 +68,44 @@ async def test_a_stop_ends_what_pauses_and_waits_for_what_works() -> None:
     may_end.set()
     await stopping
     assert done == ["worked"]
+
+
+async def test_who_comes_to_pause_only_once_it_stops_is_ended_there() -> None:
+    """A payment is confirmed at the very moment at which its process is told to end."""
+    tasks = Tasks(failed=FAILED)
+    done: list[str] = []
+
+    async def paused() -> None:
+        await tasks.pause(3_600.0)
+        done.append("paused")
+
+    stopping = asyncio.create_task(tasks.stop())
+    tasks.start(paused())  # which begins behind the stop
+    await until(stopping.done)
+    assert done == []
+
+
+async def test_a_stop_waits_for_what_followed_from_the_work_it_waited_for() -> None:
+    tasks = Tasks(failed=FAILED)
+    done: list[str] = []
+    may_end = asyncio.Event()
+
+    async def follows() -> None:
+        for _ in range(9):
+            await asyncio.sleep(0)
+        done.append("what follows")
+
+    async def worked() -> None:
+        await may_end.wait()
+        tasks.start(follows())
+        done.append("worked")
+
+    tasks.start(worked())
+    stopping = asyncio.create_task(tasks.stop())
+    await until(lambda: tasks.is_stopping)
+    may_end.set()
+    await stopping
+    assert done == ["worked", "what follows"]
 
 
 async def test_together_ends_all_before_it_raises_what_the_first_raised() -> None:

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager, nullcontext
 
 import pytest
 
-from engine.menu.networks import Network, Networks
 from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.views import MoneyRequest
@@ -126,10 +125,9 @@ async def test_who_looked_at_something_else_is_told_at_the_next_dial() -> None:
 
 
 async def test_who_was_told_may_pay_again_in_the_same_session() -> None:
-    house = House(networks=Networks(Network(name="hasty", deadline_seconds=1.05), {}))
-    await house.registered()
+    house = await House().registered()
     await house.press(*TO_PIN)
-    async with storing(house, "s1") as paying:
+    async with storing(house, "s1", late=True) as paying:
         assert await asyncio.shield(paying) == LATE
     await house.turns.aclose()
     assert (await house.press(session_id="s2")).text.startswith("CAPP000001 +256772000002")
@@ -201,3 +199,21 @@ async def test_a_record_keeps_the_keys_of_a_few_only() -> None:
         house.clock.seconds += 20
     await house.press(session_id="last")
     assert len(house.session("last").unseen) == UNSEEN_MAX
+
+
+async def test_a_payment_whose_turn_was_given_up_is_waited_for_at_the_end() -> None:
+    """As of a process that ends and waits for its callers no longer."""
+    house = await caller()
+    await house.press(*TO_PIN)
+    house.payments.commit_delay = STORED_SECONDS
+    paying = asyncio.create_task(house.take("*".join((*TO_PIN, PIN))))
+    await house.taken_on()
+    paying.cancel()
+    await asyncio.wait({paying})
+    ending = asyncio.create_task(house.late.aclose())
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not ending.done()
+    leap(STORED_SECONDS)
+    await ending
+    assert len(house.payments.confirmed) == 1

@@ -10,6 +10,7 @@ from simulator.mishaps import CALM, Weather, read_chances
 from simulator.operators.world import World
 from simulator.places import Places
 from simulator.player import Played, Player
+from tests.leap import leap
 
 PEOPLE = "phone payer +256772000001\nphone payee +256772000002\n"
 PAY = PEOPLE + "dial *384*96#\ntype 1\ntype {pin}\n"
@@ -20,11 +21,16 @@ class Stage:
 
     def __init__(self, client: httpx.AsyncClient, places: Places, world: World) -> None:
         self.said: list[str] = []
+        self.goes_by: dict[str, float] = {}  # so many seconds, at once, before a step
         self.taken: set[str] = set()
         self._make = partial(
-            Player, client, places, world, say=self.said.append, patience_seconds=0.3,
+            Player, client, places, world, say=self._hear, patience_seconds=0.3,
             quiet_seconds=0.05, taken=self.taken,
         )  # fmt: skip
+
+    def _hear(self, line: str) -> None:
+        self.said.append(line)
+        leap(self.goes_by.get(line, 0.0))
 
     async def play(self, source: str, *, update: bool = False, weather: Weather = CALM) -> Played:
         player = self._make(update=update, weather=weather)
@@ -279,7 +285,8 @@ async def test_sms_are_lost_late_or_doubled_and_nothing_stays_armed(
 ) -> None:
     lost = PAY.replace("dial", "payee: network sms_lost\ndial") + "no sms payee\n"
     assert (await stage.play(lost)).failure is None
-    late = PAY.replace("dial", "payee: network sms_late 0.15\ndial") + "no sms payee\n"
+    late = PAY.replace("dial", "payee: network sms_late 600\ndial") + "no sms payee\n"
+    stage.goes_by["sms payee"] = 600
     assert (await stage.play(late + "sms payee\n| X7 *\n")).failure is None
     twice = PAY.replace("dial", "payee: network sms_twice\ndial")
     assert (await stage.play(twice + "count payee 2 sms\n")).failure is None

@@ -14,6 +14,7 @@ from simulator.dialects import DIALECTS
 from simulator.operators.world import World
 from simulator.places import Places
 from simulator.ussd import PHONE_FAULT, Answer, Dropped, Line, Screen, UssdSession
+from tests.until import until
 
 KENYAN = "+254712000001"
 
@@ -349,7 +350,7 @@ async def test_hanging_up_while_an_end_is_on_its_way_is_told_once(
     server.slow_seconds = 0.5
     server.answers.append(PlainTextResponse("END Bye"))
     dialling = asyncio.create_task(session.dial("*384*96#"))
-    await asyncio.sleep(0.01)
+    await until(lambda: server.turns)
     await session.hang_up()
     await dialling
     await session.notified()
