@@ -18,6 +18,7 @@ from engine.decisions import Kind as About
 from engine.desk.proposals import Kind, Person
 from engine.errors import OutcomeUnknown, Rejected, Unreachable
 from engine.msisdn import Msisdn
+from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
 from engine.payments.health import Told
@@ -340,6 +341,22 @@ async def test_what_was_definitely_never_sent_goes_out_by_finance_not_by_support
     await room.world.dispatched()
     first, second = room.world.mtn.orders
     assert first.attempt_id == second.attempt_id == await room.world.live(payment_id)
+
+
+async def test_an_order_that_was_put_off_for_long_goes_out_with_the_next_sweep(
+    room: StaffRoom,
+) -> None:
+    room.world.mtn.answers.append(Unreachable("mtn_ug", "down"))
+    _, code = await collected(room)
+    room.world.clock.pass_(7)
+    intent = await room.world.pool.fetchval("select id from outbox")
+    outbox = Outbox(room.world.pool, room.world.clock, lease_seconds=60)
+    await outbox.release(intent.hex, 1, room.world.clock.epoch() + 3600)
+    room.world.clock.pass_(3000)  # too old by far to be walked over at every look
+    assert await room.world.dispatcher.sweep() == 0
+    answer = await room.post("fay", f"/transactions/{code}/retry")
+    assert answer.json()["did"] == "send"
+    assert await room.world.dispatcher.sweep() == 1
 
 
 async def test_an_order_its_payer_may_still_withdraw_is_not_let_out_early(
