@@ -569,6 +569,27 @@ async def test_the_same_reversal_is_proposed_once(room: StaffRoom) -> None:
     assert (late.status_code, late.json()["code"]) == (409, "already_decided")
 
 
+async def test_of_those_who_reverse_the_same_at_once_one_does_and_the_others_hear(
+    room: StaffRoom,
+) -> None:
+    _, code = await held(room)
+    path, why = f"/transactions/{code}/reverse", {"why": "on a list"}
+    waiting = "select count(*) from pg_locks where not granted"
+    async with room.world.pool.acquire() as connection, connection.transaction():
+        await connection.execute("set local role none")
+        await connection.execute("lock table proposal in share mode")  # all read, and none writes
+        posts = [asyncio.create_task(room.post(who, path, why)) for who in ("fay", "fin", "fay")]
+        async with asyncio.timeout(60):
+            while await connection.fetchval(waiting) < len(posts):
+                await asyncio.sleep(0.02)
+    answers = await asyncio.gather(*posts)
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409]
+    (made,) = [answer.json()["id"] for answer in answers if answer.status_code == 201]
+    others = [answer.json() for answer in answers if answer.status_code == 409]
+    assert all(told["code"] == "already_proposed" and made in told["detail"] for told in others)
+    assert await room.world.pool.fetchval("select count(*) from proposal") == 1
+
+
 async def test_a_proposal_keeps_others_away_from_its_own_payment_while_it_is_open(
     room: StaffRoom,
 ) -> None:
