@@ -322,7 +322,7 @@ def _assemble(
     approvals = Approvals(
         rulings=core.rulings, store=core.store, directory=directory,
         wallet_of=core.payments.selling.wallet_of,
-        unseen=Unseen(Decided(pool, settings.tenant, decisions), decisions).of,
+        unseen=Unseen(policy, Decided(pool, settings.tenant, decisions), decisions).of,
     )  # fmt: skip
     attested = Attested(payments=core.payments, store=core.store, outbox=core.outbox)
     debts = Debts(rulings=core.rulings, store=core.store, directory=directory)

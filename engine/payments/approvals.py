@@ -20,7 +20,7 @@ from engine.payments.payment import Payment
 from engine.payments.portability import Wallet
 from engine.payments.routing import Directory
 from engine.payments.ruled_once import rule_once, ruling_of
-from engine.payments.rulings import Rulings, WhyUnseen, all_seen
+from engine.payments.rulings import Rulings
 from engine.payments.store import PaymentStore
 from engine.payments.timeliness import why_untimely
 
@@ -35,6 +35,10 @@ _WAITS_IN = {
 _PAYS = {Kind.RELEASE_HOLD, Kind.REPAY_RETURNED}
 
 
+async def _all_seen(_: Payment) -> str:
+    return ""
+
+
 class Approvals:
     """Safe to repeat: a ruling is found by its proposal's id in the payment's own journal."""
 
@@ -45,7 +49,7 @@ class Approvals:
         store: PaymentStore,
         directory: Directory,
         wallet_of: Callable[[Msisdn], Awaitable[Wallet]],
-        unseen: WhyUnseen = all_seen,
+        unseen: Callable[[Payment], Awaitable[str]] = _all_seen,
     ) -> None:
         """`wallet_of` says whose wallet a number is (`Selling.wallet_of`); `unseen` why those who
         agreed on a release were not shown all that holds the payment (`Unseen.of`).
@@ -81,16 +85,15 @@ class Approvals:
             payee = await self._payees.read(payment, number)
         except CustomerMistake as error:
             return not_payable(payment, error)
-        ruled = await self._rule(proposal, payment.payment_id, payee)
-        return f"{payment.code}: {ruled}" if isinstance(ruled, str) else ruled
+        if proposal.kind is Kind.RELEASE_HOLD and (unseen := await self._unseen(payment)):
+            return f"{payment.code}: {unseen}"
+        return await self._rule(proposal, payment.payment_id, payee)
 
-    async def _rule(
-        self, proposal: Proposal, payment_id: PaymentId, payee: Msisdn | None
-    ) -> bool | str:
+    async def _rule(self, proposal: Proposal, payment_id: PaymentId, payee: Msisdn | None) -> bool:
         ruling = ruling_of(proposal)
         match proposal.kind:
             case Kind.RELEASE_HOLD:
-                return await self._rulings.release(payment_id, ruling, unseen=self._unseen)
+                return await self._rulings.release(payment_id, ruling)
             case Kind.REPAY_RETURNED:
                 return await self._rulings.repay(payment_id, ruling, payee=payee)
             case _:

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from engine.clock import Clock, PaymentId
-from engine.decisions import Decision
 from engine.desk.proposals import Proposal
 from engine.errors import Impossible, NoWayNow
 from engine.msisdn import Msisdn
@@ -25,14 +24,6 @@ from engine.payments.store import PaymentStore
 from engine.restored import NEVER, Restored
 
 LookAfter = Callable[[Payment], Awaitable[None]]
-WhyUnseen = Callable[[Payment, Decision], Awaitable[str]]
-"""Why those who agreed on a release were not shown what compliance says of the payment, as
-`Unseen.of`; "" when they were."""
-
-
-async def all_seen(_: Payment, __: Decision) -> str:
-    """Of nothing that anybody was to be shown."""
-    return ""
 
 
 class Rulings:
@@ -87,23 +78,17 @@ class Rulings:
             raise NoWayNow("no_way.sent")
         return await self._take(payment, Event.COLLECTION_WITHDRAWN, ruling)
 
-    async def release(
-        self, payment_id: PaymentId, ruling: Ruling, *, unseen: WhyUnseen = all_seen
-    ) -> bool | str:
-        """Let a held payment go on: its payout is ordered, or queued. False: it is not held. A text
-        says why it stays: `unseen` of what compliance says of it by now.
+    async def release(self, payment_id: PaymentId, ruling: Ruling) -> bool:
+        """Let a held payment go on: its payout is ordered, or queued. False: it is not held.
 
-        Compliance is asked once: what it says is what people must have been shown, and what the
-        terms are stated anew with. So a payout which waits on is held again only for what comes
-        after that, a list or a name.
+        People have looked at what the lists say by now: the terms are stated anew with that, so
+        that a payout which waits on is held again only for a list that changes later.
         """
         payment = await self._payment(payment_id)
         if not may(payment.state, Event.RELEASED):
             return False
         looked_at = await self._policy.clear_again(payment)
         if looked_at is not None:
-            if why := await unseen(payment, looked_at):
-                return why
             facts = msgspec.structs.replace(payment.facts, clearance=looked_at)
             ruling = msgspec.structs.replace(ruling, terms=facts)
         return await self._take(payment, Event.RELEASED, ruling, self._sequel.payout_of(payment))

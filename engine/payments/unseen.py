@@ -2,8 +2,7 @@
 
 A name may be taken down or corrected, a list loaded or the payer's SIM changed while the payment is
 held. What that brings is kept where people look (`capp decisions`), and those who agreed before are
-asked again. `Rulings.release` asks compliance once, for this and for the ruling: of a second answer
-nobody would have been told, and it would have been ruled on.
+asked again.
 """
 
 from collections.abc import Iterable
@@ -16,21 +15,25 @@ from engine.decision_log import DecisionLog
 from engine.decisions import Decision, Kind
 from engine.payments.decided import Decided
 from engine.payments.payment import Payment
+from engine.payments.policy import Policy
 
 
 class Unseen:
     """What nobody has been shown of the payments of one tenant. Every question may be repeated."""
 
-    def __init__(self, decided: Decided, log: DecisionLog) -> None:
+    def __init__(self, policy: Policy, decided: Decided, log: DecisionLog) -> None:
+        self._policy = policy
         self._decided = decided
         self._log = log
 
-    async def of(self, payment: Payment, now: Decision) -> str:
-        """Why a held payment cannot be released yet, by what compliance says of it `now`; "" when
-        all that was shown.
+    async def of(self, payment: Payment) -> str:
+        """Why a held payment cannot be released yet; "" when all that holds it now was shown.
 
         What was not is shown from now on. Raises what the pool raises.
         """
+        now = await self._policy.clear_again(payment)
+        if now is None:
+            return ""
         shown = [kept.decision for kept in await self._decided.of(payment.payment_id)]
         if not has_news(now, shown):
             return ""

@@ -176,10 +176,10 @@ async def test_a_ruling_that_came_too_late_by_a_moment_is_not_called_done(
     payment_id = await staffed.held()
     release = Rulings.release
 
-    async def after_another(*given: Any, **others: Any) -> bool | str:
+    async def after_another(*given: Any) -> bool:
         monkeypatch.undo()
         assert await world.rulings.refund(payment_id, Ruling("the other two"))
-        return await release(*given, **others)
+        return await release(*given)
 
     monkeypatch.setattr(Rulings, "release", after_another)
     with pytest.raises(OurFault, match="moved this moment"):

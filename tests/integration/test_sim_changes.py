@@ -15,13 +15,10 @@ import pytest
 from engine.clock import Ids, PaymentId
 from engine.compliance.policy import SimPolicy
 from engine.decision_log import DecisionLog
-from engine.decisions import Decision
 from engine.errors import Unreachable
 from engine.msisdn import Msisdn
 from engine.payments.decided import Decided
 from engine.payments.lifecycle import State
-from engine.payments.payment import Payment
-from engine.payments.rulings import WhyUnseen
 from engine.payments.sims import KEPT_SECONDS, Sims
 from engine.payments.unseen import Unseen
 from tests.integration.clearing_room import BY_TWO, LISTED, POLICY, Office
@@ -63,11 +60,6 @@ class Desk:
         """Money that is here, of a payment whose payout waits for its operator."""
         self.world.policy.closed = {"mtn_ug"}
         return await self.office.collected()
-
-    def unseen(self) -> WhyUnseen:
-        """What people see of decisions, as `capp decisions` shows it."""
-        log = DecisionLog(self.world.pool, 1, Ids(self.world.clock))
-        return Unseen(Decided(self.world.pool, 1, log), log).of
 
     async def decisions(self, payment_id: PaymentId) -> list[str]:
         """What was decided about it, as staff read it."""
@@ -143,39 +135,16 @@ async def test_another_change_after_that_holds_it_again(desk: Desk) -> None:
 
 
 async def test_a_change_while_it_is_held_is_shown_before_anybody_releases_it(desk: Desk) -> None:
+    log = DecisionLog(desk.world.pool, 1, Ids(desk.world.clock))
+    unseen = Unseen(desk.world.policy, Decided(desk.world.pool, 1, log), log)
     desk.change_sim(hours=2)
     payment_id = await desk.queued()
+    held = await desk.world.payment(payment_id)
+    assert await unseen.of(held) == ""
     desk.change_sim()
-    told = await desk.world.rulings.release(payment_id, BY_TWO, unseen=desk.unseen())
-    assert "SIM was changed 0 hours before" in str(told)
+    assert "SIM was changed 0 hours before" in await unseen.of(held)
     assert "SIM was changed 0 hours before" in " ".join(await desk.decisions(payment_id))
-    assert await desk.world.state(payment_id) is State.ON_HOLD
-    # By now it was shown.
-    assert await desk.world.rulings.release(payment_id, BY_TWO, unseen=desk.unseen()) is True
-
-
-async def test_what_nobody_was_shown_is_not_ruled_on_though_it_is_told_while_they_release(
-    desk: Desk,
-) -> None:
-    """Asked twice, compliance may say something else the second time: a name was corrected, a list
-    loaded or a SIM changed in between. That would count as looked at, and never hold again."""
-    desk.change_sim(hours=2)
-    payment_id = await desk.queued()
-    asked = 0
-
-    async def changes_between(payment: Payment) -> Decision | None:
-        nonlocal asked
-        asked += 1
-        if asked == 2:
-            desk.change_sim()
-        return await desk.office.clearing.clear_again(payment)
-
-    desk.world.policy.asks = changes_between
-    assert await desk.world.rulings.release(payment_id, BY_TWO, unseen=desk.unseen()) is True
-    assert asked == 1
-    desk.world.policy.asks = desk.office.clearing.clear_again
-    desk.change_sim()
-    assert await desk.office.leave_queue(payment_id) is State.ON_HOLD, "it is news after that"
+    assert await unseen.of(held) == ""  # by now it was
 
 
 async def test_a_list_that_changes_after_a_release_does_not_hold_for_the_sim_again(
