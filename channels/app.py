@@ -99,7 +99,7 @@ def build_site(settings: Settings, *, give_up: Callable[[], None] | None = None)
 
         async def open_doors(opened: AsyncExitStack) -> None:
             engine = await opened.enter_async_context(open_engine(settings))
-            engine.screener.need()
+            await engine.screener.need()
             limits = await opened.enter_async_context(open_limits(settings))
             dials = Dials(limits, settings.edges.dials_per_10_minutes, engine.watch.metrics.dial)
             turns = await opened.enter_async_context(open_turns(engine, dials))

@@ -205,10 +205,10 @@ def _look_outside(settings: Settings, clock: Clock, watch: Watch, overheard: Ove
 
 
 async def _keep_informed(engine: Engine, ring: KeyRing | None) -> list[asyncio.Task[None]]:
-    """Read once what decisions rest on, then keep it fresh in the background."""
+    """Read once what decisions rest on, then keep it fresh in the background. The sanctions lists
+    are read by who compares a name first: most commands compare none."""
     pool = engine.pool
     await engine.rates.refresh(pool)
-    await engine.screener.refresh()
     await engine.health.tend()
     await engine.pools.refresh()
     clocks = ClockWatch(pool, engine.clock, engine.watch.metrics.clock_ahead)

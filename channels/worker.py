@@ -51,7 +51,7 @@ BATCH = 100
 async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     """Run the loops until `stop` is set; calls under way are finished first."""
     async with open_engine(settings) as engine, AsyncExitStack() as closing:
-        engine.screener.need()
+        await engine.screener.need()
         feed = build_feed(
             settings,
             pool=engine.pool,

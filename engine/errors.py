@@ -6,6 +6,7 @@ CappError
 ├── StaffMistake           a member of staff asked for what the rules of the desk do not allow
 │   ├── SamePerson         one person wanted to be two
 │   ├── AlreadyDecided     somebody else decided otherwise first
+│   ├── AlreadyProposed    somebody else asked for the same first
 │   ├── NoSuchHook         no subscription of that name, or nothing of it to send
 │   └── NotProven          nobody can tell who asks: no token of ours, or its session is over
 ├── ProviderError          what a company's answer, or its silence, means
@@ -64,6 +65,10 @@ class SamePerson(StaffMistake):
 
 class AlreadyDecided(StaffMistake):
     """Somebody decided otherwise first; what they decided stands."""
+
+
+class AlreadyProposed(StaffMistake):
+    """Somebody asked for the same first; that is to be approved or rejected before."""
 
 
 class NoSuchHook(StaffMistake):

@@ -22,6 +22,8 @@ from engine.restored import NEVER, Restored
 
 log = logging.getLogger(__name__)
 
+_NIL = "0" * 32
+
 RETRY_SECONDS_MIN = 5
 """No intent is taken up again sooner after it was made."""
 
@@ -42,17 +44,42 @@ HELD = "held"
 """Stands where an end will: the order is kept from leaving by somebody who says how it ended."""
 
 
+LOOK_AT_ALL_SECONDS = 60
+"""So rarely a process walks everything that waits; in between what was put off and is due by now,
+and what is young."""
+
+YOUNG_LEASES = 3
+"""What was made within so many leases is walked at every look: whatever a process that dies leaves
+behind was claimed at most two leases ago."""
+
+_DUE = (
+    "lease_until < $1 and id < $4 and kind = any((select $5::smallint[])::smallint[])"
+    " order by {order} limit $2 for update skip locked"
+)
+# Of both a batch is looked for, and what is taken are the first of each: neither waits behind the
+# other. Whatever a row says of when it was put off to, the walk finds it once it is due.
 _LEASE = (
-    "with old as (select id, sent_at from outbox where id < $4 and lease_until < $1"
-    "   and kind = any((select $5::smallint[])::smallint[])"
-    "   order by id limit $2 for update skip locked)"
+    "with late as (select id, sent_at from outbox where put_off_until < $1 and {late}),"
+    " walked as (select id, sent_at from outbox where id >= $6"
+    "   and (put_off_until is null or put_off_until >= $1) and {walked}),"
+    " both_ as (select *, false as is_walked, row_number() over () as n from late"
+    "   union all select *, true, row_number() over () from walked),"
+    " old as (select * from both_ order by n limit $2)"
     " update outbox o set lease_until = $3, sent_at = coalesce(o.sent_at, $1),"
     "   claims = o.claims + 1"
     " from old where o.id = old.id"
     " returning o.id, o.payment, o.kind, o.payload, old.sent_at is not null as was_sent,"
-    "   o.claims, o.ended"
+    "   o.claims, o.ended, old.is_walked"
 )
-_LEASE_NEWEST = _LEASE.replace("order by id", "order by id desc")
+
+
+def _lease(order: str) -> str:
+    late = _DUE.format(order="put_off_until")
+    return _LEASE.format(late=late, walked=_DUE.format(order=order))
+
+
+LEASE_OLDEST = _lease("id")
+LEASE_NEWEST = _lease("id desc")
 
 
 def ever_rarer(made: str, now: float, seconds_min: float) -> float:
@@ -105,6 +132,7 @@ class Outbox:
         self._restored = restored
         self._seals = seals_of(pool)
         self._claiming: set[str] = set()
+        self._all_walked: dict[tuple[int, ...], int] = {}  # kinds -> when, in epoch seconds
         # Under a moderate load each of these would be a statement and a flush of its own.
         self._claims: Gatherer[str, int] = Gatherer(self._claim_many, patience=UNHURRIED_SECONDS)
         self._ended: Gatherer[SmsEnding, bool] = Gatherer(
@@ -162,7 +190,8 @@ class Outbox:
         Does nothing when somebody has claimed it since: then it is theirs.
         """
         await self._pool.execute(
-            "update outbox set sent_at = null, lease_until = $3 where id = $1 and claims = $2",
+            "update outbox set sent_at = null, lease_until = $3, put_off_until = $3"
+            " where id = $1 and claims = $2",
             intent_id, claim, int(retry_at),
         )  # fmt: skip
 
@@ -172,8 +201,8 @@ class Outbox:
         """
         now = self._clock.epoch()
         await self._pool.execute(
-            "update outbox set sent_at = case when $3 then sent_at end, lease_until = $4"
-            " where id = $1 and claims = $2",
+            "update outbox set sent_at = case when $3 then sent_at end, lease_until = $4,"
+            " put_off_until = $4 where id = $1 and claims = $2",
             left.id, left.claim, left.was_sent,
             int(now + ever_rarer(left.id, now, self._lease_seconds)),
         )  # fmt: skip
@@ -223,7 +252,9 @@ class Outbox:
         tells people of them.
 
         Only ids older than the shortest retry are looked at: they are times, and few rows live
-        that long. That spares an index which every claim would have to touch.
+        that long. That spares an index which every claim would have to touch. Of what lives longer
+        most was put off, and has an index of its own; whatever else is due is found within
+        `LOOK_AT_ALL_SECONDS` (`decisions/0046` of payments).
         """
         return await self._lease(most, LEFT_BEHIND, newest=newest)
 
@@ -261,12 +292,19 @@ class Outbox:
         self, most: int, kinds: Sequence[int], *, newest: bool = False
     ) -> list[Leased]:
         now = int(self._clock.epoch())
-        oldest = first_id_at(self._clock.now() - timedelta(seconds=RETRY_SECONDS_MIN))
+        walks_all = not 0 <= now - self._all_walked.get(tuple(kinds), 0) < LOOK_AT_ALL_SECONDS
         rows = await self._pool.fetch(
-            _LEASE_NEWEST if newest else _LEASE,
-            now, most, now + self._lease_seconds, oldest, list(kinds),
+            LEASE_NEWEST if newest else LEASE_OLDEST,
+            now, most, now + self._lease_seconds, self._id_before(RETRY_SECONDS_MIN), list(kinds),
+            _NIL if walks_all else self._id_before(YOUNG_LEASES * self._lease_seconds),
         )  # fmt: skip
+        has_more = len(rows) >= most and any(row["is_walked"] for row in rows)
+        if walks_all and not has_more:
+            self._all_walked[tuple(kinds)] = now
         return [await self._read(row) for row in rows]
+
+    def _id_before(self, seconds: int) -> str:
+        return first_id_at(self._clock.now() - timedelta(seconds=seconds))
 
     async def _read(self, row: Any) -> Leased:
         """One that cannot be opened waits for its key, and keeps up nobody else.

@@ -9,6 +9,7 @@ from typing import Any, Final
 from channels.api.problems import Code, Refusal
 from engine.errors import (
     AlreadyDecided,
+    AlreadyProposed,
     CustomerMistake,
     NoSuchHook,
     NoWayNow,
@@ -44,6 +45,8 @@ def meaning_of(error: CustomerMistake | NoWayNow | StaffMistake | ProviderError)
             return Refusal(Code.NOT_NOW, _told(variables), reason=reason)
         case SamePerson():
             return Refusal(Code.SAME_PERSON)
+        case AlreadyProposed():  # whose it is, is nobody's affair outside
+            return Refusal(Code.ALREADY_PROPOSED)
         case AlreadyDecided():
             return Refusal(Code.ALREADY_DECIDED, str(error))
         case NotTheirs():

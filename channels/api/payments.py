@@ -17,7 +17,7 @@ from channels.api.payment_shown import (
     show_status,
 )
 from channels.api.problems import Code, Refusal
-from channels.api.proposals import check_reason, open_about
+from channels.api.proposals import check_reason, open_about, rivals_of
 from channels.api.quotes import FindCustomer, PriceAsked, known_payer, offer, parties
 from channels.api.reservations import to_draw_on, too_small
 from channels.api.wire import AmountAsked, Id, Moment, Number, PayeeName, check_name
@@ -261,7 +261,7 @@ class Payments:
             raise StaffMistake(f"{payment.state.name}: {why_not}")
         made = await self._desk.propose(
             kind, {"payment": payment.payment_id}, by=Person(f"client:{call.caller.name}"),
-            note=call.body.why, proposal_id=proposal_id,
+            note=call.body.why, proposal_id=proposal_id, rivals=rivals_of(payment.payment_id),
         )  # fmt: skip
         return RefundShown(
             made.id,

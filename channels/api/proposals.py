@@ -13,7 +13,7 @@ from channels.api.problems import Code, Refusal
 from channels.times import iso_millis_of
 from engine.clock import PaymentId
 from engine.desk.desk import Desk
-from engine.desk.proposals import OfPayment, Proposal, ProposalId, read_body, read_line
+from engine.desk.proposals import OfPayment, Proposal, ProposalId, Rivals, read_body, read_line
 from engine.desk.store import ProposalStore
 from engine.errors import OurFault, StaffMistake
 from engine.payments.payment import code_of
@@ -110,8 +110,15 @@ async def open_about(store: ProposalStore, payment_id: PaymentId) -> list[Propos
     return [proposal for proposal in listed.proposals if _gives_back(proposal) == payment_id]
 
 
+def rivals_of(payment_id: PaymentId) -> Rivals:
+    """Other proposals to give this payment back, of whoever asks at the same time."""
+    return Rivals(
+        f"giving {payment_id} back", tuple(REVERSALS), lambda p: _gives_back(p) == payment_id
+    )
+
+
 def _gives_back(proposal: Proposal) -> str | None:
-    if proposal.kind not in REVERSALS:
+    if proposal.kind not in REVERSALS or not proposal.body:  # one that cannot be read: told then
         return None
     body: Any = read_body(proposal.kind, proposal.body)
     assert isinstance(body, OfPayment), "these speak of a payment"

@@ -9,7 +9,7 @@ import msgspec
 
 from channels.api.endpoints import Call, Nothing
 from channels.api.problems import Code, Refusal
-from channels.api.proposals import ProposalShown, check_reason, open_about, show
+from channels.api.proposals import ProposalShown, check_reason, open_about, rivals_of, show
 from channels.api.transaction_shown import (
     MessageShown,
     Possibilities,
@@ -24,7 +24,7 @@ from engine.clock import made_at
 from engine.desk.desk import Desk
 from engine.desk.proposals import TEXT_LENGTH_MAX, Proposal, ProposalId
 from engine.desk.store import ProposalStore
-from engine.errors import StaffMistake
+from engine.errors import AlreadyProposed, StaffMistake
 from engine.msisdn import Msisdn
 from engine.payments.payment import Payment
 from engine.payments.routing import Directory
@@ -129,10 +129,13 @@ class Transactions:
             raise Refusal(Code.ALREADY_PROPOSED, f"{open_[0].id} by {open_[0].made_by}")
         if kind is None:
             raise StaffMistake(f"{payment.state.name}: {why_not}")
-        made = await self._desk.propose(
-            kind, {"payment": payment.payment_id}, by=call.caller.name, note=call.body.why,
-            proposal_id=proposal_id,
-        )  # fmt: skip
+        try:
+            made = await self._desk.propose(
+                kind, {"payment": payment.payment_id}, by=call.caller.name, note=call.body.why,
+                proposal_id=proposal_id, rivals=rivals_of(payment.payment_id),
+            )  # fmt: skip
+        except AlreadyProposed as error:  # while we looked
+            raise Refusal(Code.ALREADY_PROPOSED, str(error)) from None
         return show(made)
 
     async def _find(self, name: str) -> Found:

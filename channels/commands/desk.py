@@ -30,10 +30,10 @@ from engine.decision_log import DecisionLog
 from engine.desk.cases import read_key
 from engine.desk.liquidity import FloatStatus, PoolStatus
 from engine.desk.next_steps import NEXT
-from engine.desk.proposals import Kind, Person, Proposal, read_person
+from engine.desk.proposals import Kind, Person, Proposal, Rivals, read_person
 from engine.desk.proposals import State as Stands
 from engine.desk.rebalancing import COVER_DAYS, Advice, Move, advise
-from engine.errors import StaffMistake
+from engine.errors import AlreadyProposed, StaffMistake
 from engine.ledger.account_names import read_name
 from engine.money import plain
 from engine.payments.lifecycle import State
@@ -179,7 +179,10 @@ async def _propose_moves(office: Office, advices: list[Advice], person: Person, 
             if (move.source, move.target) in under_way:
                 say(f"{move.source} to {move.target} is proposed already")
                 continue
-            say(proposal_line(await _propose_move(office, advice, move, person), office))
+            try:
+                say(proposal_line(await _propose_move(office, advice, move, person), office))
+            except AlreadyProposed as error:  # while we looked
+                say(f"{move.source} to {move.target}: {error}")
 
 
 async def _propose_move(office: Office, advice: Advice, move: Move, person: Person) -> Proposal:
@@ -189,7 +192,15 @@ async def _propose_move(office: Office, advice: Advice, move: Move, person: Pers
         "minor": move.minor,
         "decision": msgspec.json.encode(advice.decision).decode(),
     }
-    return await office.desk.propose(Kind.REBALANCE, fields, by=person, note=advice.decision.reason)
+
+    def is_rival(other: Proposal) -> bool:
+        body = msgspec.json.decode(other.body or "{}")
+        return (body.get("source"), body.get("target")) == (move.source, move.target)
+
+    rivals = Rivals(f"rebalancing {move.source} {move.target}", (Kind.REBALANCE,), is_rival)
+    return await office.desk.propose(
+        Kind.REBALANCE, fields, by=person, note=advice.decision.reason, rivals=rivals
+    )
 
 
 async def _propose(office: Office, options: argparse.Namespace, say: Say) -> bool:

@@ -19,7 +19,7 @@ from engine.desk.proposals import Kind, read_person
 from engine.money import Money, plain
 from engine.payments.statements.balances import Seen
 from engine.payments.statements.cases import OpenCase
-from engine.payments.statements.fees import entry_of, note_of
+from engine.payments.statements.fees import entry_of, note_of, rivals_of
 from engine.payments.statements.importing import Report
 from engine.payments.statements.judged import Class, Judged
 from engine.payments.statements.neutral import BYTES_MAX
@@ -80,7 +80,8 @@ async def tell_fees(
     comparison: Comparison, office: Office, options: argparse.Namespace, say: Say
 ) -> bool:
     """Every fee of a day that is not as agreed, and the entry that books them, proposed once where
-    somebody says in whose name. Whether there is a statement. Raises StaffMistake."""
+    somebody says in whose name. Whether there is a statement. Raises StaffMistake, AlreadyProposed
+    where somebody proposed it while it was read."""
     fees = await comparison.statements.fees(options.operator, options.day)
     if fees is None:
         say(f"{options.operator} {options.day}: no statement of the whole day is taken in")
@@ -101,7 +102,9 @@ async def tell_fees(
     else:
         note = note_of(options.operator, options.day)
         by = read_person(options.person)
-        proposal = await office.desk.propose(Kind.ADJUSTMENT, entry, by=by, note=note)
+        proposal = await office.desk.propose(
+            Kind.ADJUSTMENT, entry, by=by, note=note, rivals=rivals_of(fees)
+        )
         say(proposal_line(proposal, office))
     return True
 

@@ -99,7 +99,7 @@ class Compliance:
         CustomerMistake `mistake.limit_payment`, and NoWayNow `no_way.refused` with a sentence that
         tells nobody why; `no_way.busy` when screening is required and no list is loaded.
         """
-        self._screener.need()
+        await self._screener.need()
         if self._is_screening_required and not self._screener.versions:
             raise NoWayNow("no_way.busy")
         # The tier the caller knows bounds what is near or watched; the profile's has the last word.
@@ -175,7 +175,7 @@ class Compliance:
         silence. Never refuses: what resembles an entry now is held, and a person decides between
         payout and refund.
         """
-        self._screener.need()
+        await self._screener.need()
         before = _seen_in(earlier) if earlier is not None else None
         if before is not None and sim is not None and before.has_ruled(sim):
             # Terms that know of it are those of a payment that people have released.

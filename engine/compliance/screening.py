@@ -23,7 +23,7 @@ _SCREENED = {Subject.INDIVIDUAL, Subject.ENTITY}
 
 
 class Screener:
-    """Answers which entries a name resembles. `refresh` first: before that nobody is listed."""
+    """Answers which entries a name resembles. `need` first: before that nobody is listed."""
 
     def __init__(
         self,
@@ -42,6 +42,8 @@ class Screener:
         self._confirmed: dict[Source, int] = {}
         self._index = NameIndex((), scoring)
         self._alarms: list[str] | None = None
+        self._is_needed = self._is_read = False
+        self._reading = asyncio.Lock()
 
     @property
     def versions(self) -> dict[str, int]:
@@ -56,6 +58,21 @@ class Screener:
         """An entry of the version in force, for people to read."""
         return self._index.listed(source, entry_id)
 
+    async def need(self) -> None:
+        """Somebody rests on the lists from now on: they are read, by the first who says so, and
+        what is wrong with them is an error of the log, at once and whenever that changes. Whoever
+        only opens a process's rooms reads nothing, which takes seconds, and is told nothing.
+
+        Costs nothing when it was said before. Raises what the pool raises; then the next reads.
+        """
+        self._is_needed = True
+        if not self._is_read:
+            async with self._reading:
+                if not self._is_read:
+                    await self._read()
+        if self._alarms is None:
+            self._raise_alarms()
+
     async def refresh(self) -> bool:
         """Take over new versions; whether there were any. Raises what the pool raises.
 
@@ -63,6 +80,10 @@ class Screener:
 
         Safe to repeat; costs two small queries when nothing is new.
         """
+        async with self._reading:
+            return await self._read()
+
+    async def _read(self) -> bool:
         self._confirmed = await self._store.confirmed()
         newest = await self._store.newest()
         is_new = newest != self._versions
@@ -77,25 +98,19 @@ class Screener:
             index = await asyncio.to_thread(NameIndex, entries, self._scoring)
             self._index, self._versions = index, newest
             log.info("lists in force: %s, %d names", self.versions, index.name_count)
+        self._is_read = True
         if self._alarms is not None:
             self._raise_alarms()
         return is_new
 
-    def need(self) -> None:
-        """Somebody rests on the lists from now on: what is wrong with them is an error of the log,
-        at once and whenever that changes. Whoever only opens a process's rooms is told nothing.
-
-        Costs nothing when it was said before.
-        """
-        if self._alarms is None:
-            self._raise_alarms()
-
     async def keep_fresh(self, every_seconds: float) -> None:
-        """Refresh for ever; while the database is away the versions known stay in force."""
+        """Refresh for ever what somebody needs; while the database is away the versions known stay
+        in force."""
         while True:
             await asyncio.sleep(every_seconds)
             try:
-                await self.refresh()
+                if self._is_needed or self._is_read:
+                    await self.refresh()
             except AWAY as error:
                 log.warning("lists not refreshed: %s", error)
 

@@ -19,6 +19,7 @@ from engine.desk.proposals import (
     Person,
     Proposal,
     ProposalId,
+    Rivals,
     State,
     failed,
     read_body,
@@ -75,11 +76,13 @@ class Desk:
         by: Person,
         note: str,
         proposal_id: ProposalId | None = None,
+        rivals: Rivals | None = None,
     ) -> Proposal:
         """Ask for something. The same `proposal_id` again is the same proposal.
 
-        Raises StaffMistake when the fields are not what the kind needs, nobody could carry the
-        kind out, there is no reason given, or the id was used for something else.
+        Raises AlreadyProposed where one of its `rivals` stands, StaffMistake when the fields are
+        not what the kind needs, nobody could carry the kind out, there is no reason given, or the
+        id was used for something else.
         """
         if kind not in self._executors:
             raise StaffMistake(f"nobody here can carry out {kind}")
@@ -93,7 +96,7 @@ class Desk:
             proposal_id or self.new_id(), kind, body, note, State.PROPOSED, by, made_ms,
             made_ms + EXPIRES_AFTER_SECONDS * 1000,
         )  # fmt: skip
-        await self._store.add(asked)
+        await self._store.add(asked, rivals)
         kept = await self._store.get(asked.id)
         if (kept.kind, kept.body, kept.made_by) != (kind, body, by):
             raise StaffMistake(f"{kept.id} is another proposal")

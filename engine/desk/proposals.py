@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal, NewType
+from typing import Annotated, Any, Final, Literal, NamedTuple, NewType
 
 import msgspec
 
@@ -60,6 +60,10 @@ class State(StrEnum):
     FAILED = "failed"  # it could not be carried out and never will be; nothing is left half done
     REJECTED = "rejected"
     EXPIRED = "expired"
+
+
+OPEN: Final = (State.PROPOSED, State.APPROVED, State.WAITING)
+"""The states of what waits for somebody."""
 
 
 class Movement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -242,6 +246,18 @@ class Proposal(msgspec.Struct, frozen=True):
     reference: str | None = None  # how the outside names the movement, once it was seen
     reference_by: Person | None = None
     outcome: str = ""
+
+
+class Rivals(NamedTuple):
+    """What else would be about the same as a proposal that is about to be made: `are` says it of
+    each of these kinds in these states. `about` names the matter, the same for all of them, and
+    `known` those that whoever asks has seen and counted with."""
+
+    about: str
+    kinds: tuple[Kind, ...]
+    are: Callable[[Proposal], bool]
+    states: tuple[State, ...] = OPEN
+    known: frozenset[ProposalId] = frozenset()
 
 
 class Outcome(msgspec.Struct, frozen=True):

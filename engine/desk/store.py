@@ -6,15 +6,17 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from engine.desk.proposals import (
+    OPEN,
     Kind,
     Outcome,
     Person,
     Proposal,
     ProposalId,
+    Rivals,
     State,
     spelled,
 )
-from engine.errors import SamePerson, StaffMistake
+from engine.errors import AlreadyProposed, SamePerson, StaffMistake
 from engine.gather import alone, readable
 from engine.privacy.places import body_place
 from engine.privacy.seals import Seals, seals_of
@@ -25,7 +27,6 @@ _FIELDS = (
 )
 _SPELLED = r"upper(regexp_replace(reference, '\s', '', 'g'))"  # as `spelled` does
 _TAKE_TURNS = "select pg_advisory_xact_lock(hashtextextended($1, $2))"
-OPEN = (State.PROPOSED, State.APPROVED, State.WAITING)
 
 
 class Listed(NamedTuple):
@@ -45,9 +46,32 @@ class ProposalStore:
         self._tenant = tenant
         self._seals = seals_of(pool)
 
-    async def add(self, proposal: Proposal) -> None:
-        """Keep a new proposal. The same id again changes nothing."""
-        await self._pool.execute(
+    async def add(self, proposal: Proposal, rivals: Rivals | None = None) -> None:
+        """Keep a new proposal. The same id again changes nothing.
+
+        Raises AlreadyProposed where one of its `rivals` stands that is not known: of two who ask
+        for the same at once the second hears of the first.
+        """
+        if rivals is None:
+            await self._insert(self._pool, proposal)
+            return
+        async with self._pool.acquire() as connection, connection.transaction():
+            # Whoever asks for the same comes after us, and sees ours.
+            await connection.execute(_TAKE_TURNS, f"propose {rivals.about}", self._tenant)
+            if found := await self._rival(connection, proposal, rivals):
+                raise AlreadyProposed(f"{found.id} of {found.made_by} is proposed already")
+            await self._insert(connection, proposal)
+
+    async def _rival(self, connection: Any, proposal: Proposal, rivals: Rivals) -> Proposal | None:
+        rows = await connection.fetch(
+            f"select {_FIELDS} from proposal where tenant = $1 and kind = any($2)"
+            " and state = any($3) and id <> all($4::uuid[]) order by id",
+            self._tenant, list(rivals.kinds), list(rivals.states), [proposal.id, *rivals.known],
+        )  # fmt: skip
+        return next((each for each in self._read(rows) if rivals.are(each)), None)
+
+    async def _insert(self, connection: Any, proposal: Proposal) -> None:
+        await connection.execute(
             "insert into proposal (id, tenant, kind, body, note, state, made_by, made_ms,"
             " expires_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (id) do nothing",
             proposal.id, self._tenant, proposal.kind,

@@ -230,8 +230,8 @@ class PaymentStore:
         and `ask_at` are epoch seconds.
         """
         await self._pool.execute(
-            "insert into outbox (id, payment, tenant, kind, payload, not_before, lease_until)"
-            " values ($1, $2, $3, $4, $5, $6, $7) on conflict (id) do update"
+            "insert into outbox (id, payment, tenant, kind, payload, not_before, lease_until,"
+            "  put_off_until) values ($1, $2, $3, $4, $5, $6, $7, $7) on conflict (id) do update"
             " set not_before = greatest(outbox.not_before, excluded.not_before)",
             question_id(attempt_id), payment.payment_id, payment.facts.tenant, QUESTION, str(now),
             now, ask_at,

@@ -130,7 +130,8 @@ class Reader:
         changes: what says that something was sent is not touched, here or anywhere.
         """
         row = await self._pool.fetchval(
-            "update outbox set lease_until = least(lease_until, greatest($2::bigint, not_before))"
+            "update outbox set lease_until = least(lease_until, greatest($2::bigint, not_before)),"
+            " put_off_until = least(lease_until, greatest($2::bigint, not_before))"
             " where id = $1 and tenant = $3 and sent_at is null and ended is null returning true",
             attempt_id, now - 1, self._tenant,
         )  # fmt: skip

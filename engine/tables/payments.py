@@ -130,6 +130,12 @@ outbox = Table(
     Column("sent_at", BigInteger),
     required("claims", Integer, server_default="0"),
     Column("ended", Text),
+    Column("put_off_until", BigInteger),
+    Index(
+        "outbox_put_off",
+        "put_off_until",
+        postgresql_where=text("put_off_until is not null"),
+    ),
 )
 
 evidence = Table(

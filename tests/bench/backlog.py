@@ -24,7 +24,7 @@ import asyncpg
 
 from channels.worker import BATCH, SWEEP_SECONDS, _every
 from engine.clock import Clock, PaymentId, epoch_of
-from engine.outbox import LEFT_BEHIND, RETRY_SECONDS_MIN
+from engine.outbox import LEASE_OLDEST, LEFT_BEHIND, RETRY_SECONDS_MIN
 from engine.ports import Sms, SmsAccepted
 from engine.schema import migrate
 from simulator import embedded
@@ -64,11 +64,7 @@ _FILLED = (
     " 'collect_failed:payer:declined', 0, 1 from generate_series(1, $2) n"
 )
 _POSTMASTER = "select split_part(pg_read_file('postmaster.pid'), chr(10), 1)"
-_LEASE = (
-    "explain (analyze, buffers, timing off) select id from outbox where id < $1"
-    " and lease_until < $2 and kind = any($3::smallint[]) order by id limit 100"
-    " for update skip locked"
-)
+_LOOK = f"explain (analyze, buffers, timing off) {LEASE_OLDEST}"
 
 
 class Options(NamedTuple):
@@ -192,16 +188,20 @@ def _resident(pid: int) -> int:
 
 
 async def _pages(url: str) -> int:
-    """What one look for a hundred intents reads. It takes none."""
+    """What one look for a hundred intents reads and writes, of all that wait. It takes none."""
     connection = await asyncpg.connect(url)
+    transaction = connection.transaction()
+    await transaction.start()
     try:
-        now = Clock().epoch()
+        now = int(Clock().epoch())
         lines = await connection.fetch(
-            _LEASE, f"{int(now * 1000) - 5000:012x}" + "0" * 20, int(now), list(LEFT_BEHIND)
-        )
+            _LOOK, now, BATCH, now, f"{(now - RETRY_SECONDS_MIN) * 1000:012x}" + "0" * 20,
+            list(LEFT_BEHIND), "0" * 32,
+        )  # fmt: skip
         found = [word for row in lines for word in row[0].split() if word.startswith("hit=")]
         return int(found[0].removeprefix("hit=")) if found else 0
     finally:
+        await transaction.rollback()
         await connection.close()
 
 

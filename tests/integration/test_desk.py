@@ -11,9 +11,18 @@ import pytest
 from channels.watching.clocks import seconds_ahead
 from engine.desk.cases import LOW_WATER, CaseKey
 from engine.desk.desk import EXPIRES_AFTER_SECONDS, Desk
-from engine.desk.proposals import Kind, Outcome, Person, Proposal, State, waiting
+from engine.desk.proposals import (
+    Kind,
+    Outcome,
+    Person,
+    Proposal,
+    ProposalId,
+    Rivals,
+    State,
+    waiting,
+)
 from engine.desk.store import ProposalStore
-from engine.errors import AlreadyDecided, CappError, SamePerson, StaffMistake
+from engine.errors import AlreadyDecided, AlreadyProposed, CappError, SamePerson, StaffMistake
 from engine.ledger.chart import Kind as AccountKind
 from tests.integration.books import assert_books
 from tests.integration.desk_room import ASHA, BABU, CHEP, POOL_UGX, Room, open_room
@@ -104,6 +113,33 @@ async def test_of_two_who_decide_differently_at_once_one_wins_and_the_other_hear
         assert [type(a) for a in answers].count(AlreadyDecided) == 1
         left -= 0 if (await stored(room, proposal)).state is State.REJECTED else 500
         assert await free(room) == left
+
+
+async def test_of_ten_who_propose_the_same_at_once_one_does_and_nine_hear_of_it(
+    room: Room,
+) -> None:
+    def ask(minor: int, by: Person, rivals: Rivals) -> Awaitable[Proposal]:
+        fields = {**TOP_UP, "minor": minor}
+        return room.office.desk.propose(Kind.TOP_UP, fields, by=by, note="low", rivals=rivals)
+
+    ten = [ask(minor, (ASHA, BABU)[minor % 2], same_matter()) for minor in range(1, 11)]
+    said = await asyncio.gather(*ten, return_exceptions=True)
+    (made,) = [each for each in said if isinstance(each, Proposal)]
+    heard = [str(each) for each in said if isinstance(each, AlreadyProposed)]
+    assert heard == [f"{made.id} of {made.made_by} is proposed already"] * 9
+    more = await ask(11, CHEP, same_matter(made.id))
+    assert more.id != made.id, "who has counted with it may ask for more"
+    with pytest.raises(AlreadyProposed):
+        await ask(12, CHEP, same_matter(made.id))
+    again = await room.office.desk.propose(
+        Kind.TOP_UP, {**TOP_UP, "minor": 11}, by=CHEP, note="low", proposal_id=more.id,
+        rivals=same_matter(made.id),
+    )  # fmt: skip
+    assert again == more, "nobody is one's own rival"
+
+
+def same_matter(*known: ProposalId) -> Rivals:
+    return Rivals("float of mtn", (Kind.TOP_UP,), lambda _: True, known=frozenset(known))
 
 
 async def test_ten_approvals_at_once_by_two_processes_book_once(

@@ -1,9 +1,12 @@
 """What staff type and read, from `capp propose` to `capp books`."""
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,9 +15,11 @@ from channels.commands import books, desk
 from channels.commands.journal import say_entry
 from channels.commands.proposing import DOES, KINDS_TOLD, read_fields
 from channels.environment import BadArgument
+from channels.office import Office
 from engine.desk.cases import LOW_WATER, CaseKey
 from engine.desk.next_steps import NEXT
 from engine.desk.proposals import Kind
+from engine.desk.store import Listed, ProposalStore
 from engine.errors import SamePerson, StaffMistake
 from engine.ledger.books import Line, adds_up
 from engine.payments.payment import code_of
@@ -30,11 +35,11 @@ async def room(database_url: str) -> AsyncIterator[Room]:
         yield opened
 
 
-async def capp(room: Room, *words: str) -> list[str]:
+async def capp(room: Room, *words: str, office: Office | None = None) -> list[str]:
     """The lines that a command of the desk says."""
     said: list[str] = []
     options = _parser(words).parse_args(words)
-    await desk.COMMANDS[options.command](room.office, options, said.append)
+    await desk.COMMANDS[options.command](office or room.office, options, said.append)
     return said
 
 
@@ -162,8 +167,8 @@ async def test_an_id_is_found_by_its_end_and_only_when_it_is_one(room: Room) -> 
             await capp(room, "approve", part, "--as", "babu")
 
 
-async def test_pools_marks_and_rebalancing(room: Room) -> None:
-    assert await capp(room, "rebalance") == ["every float lasts long enough"]
+async def run_short(room: Room) -> None:
+    """Have a wallet that is below its mark."""
     topped = await capp(
         room, "propose", "TOP_UP", "operator=airtel_ug", "minor=10", "--as", "asha", "--why", "x"
     )
@@ -172,6 +177,11 @@ async def test_pools_marks_and_rebalancing(room: Room) -> None:
     await capp(
         room, "liquidity", "set", "FLOAT:airtel_ug:UGX", "--low", "1000", "--target", "300010"
     )
+
+
+async def test_pools_marks_and_rebalancing(room: Room) -> None:
+    assert await capp(room, "rebalance") == ["every float lasts long enough"]
+    await run_short(room)
     (said, *_) = await capp(room, "rebalance", "--as", "asha")
     assert said == "move UGX 300,000 from mtn_ug to airtel_ug"
     assert (await capp(room, "rebalance", "--as", "asha"))[1] == (
@@ -182,6 +192,34 @@ async def test_pools_marks_and_rebalancing(room: Room) -> None:
     assert await room.pool.fetchval("select count(*) from decision where kind = 'liquidity'") == 2
     pools = await capp(room, "pools")
     assert any("airtel_ug" in line and line.endswith("BELOW ITS MARK") for line in pools)
+
+
+async def test_of_two_who_propose_the_same_move_at_once_one_hears_of_the_other(room: Room) -> None:
+    """Both agreed on, people would move the float twice."""
+    await run_short(room)
+    proposals: Any = AtOnce(room.office.proposals)
+    office = replace(room.office, proposals=proposals)
+    words = ("rebalance", "--as")
+    said = await asyncio.gather(
+        *(capp(room, *words, who, office=office) for who in ("asha", "babu"))
+    )
+    listed = await room.office.proposals.listed(only_open=True, most=9)
+    (made,) = [each for each in listed.proposals if each.kind is Kind.REBALANCE]
+    heard = [line for lines in said for line in lines if line.endswith("is proposed already")]
+    assert heard == [f"mtn_ug to airtel_ug: {made.id} of {made.made_by} is proposed already"]
+
+
+class AtOnce:
+    """Proposals that nobody has read before both have."""
+
+    def __init__(self, proposals: ProposalStore) -> None:
+        self._proposals = proposals
+        self._both = asyncio.Barrier(2)
+
+    async def listed(self, **which: Any) -> Listed:
+        found = await self._proposals.listed(**which)
+        await self._both.wait()
+        return found
 
 
 async def test_cases_are_listed_taken_and_closed(room: Room) -> None:

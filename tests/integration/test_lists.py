@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -150,7 +150,7 @@ async def test_a_missing_or_old_list_raises_an_alarm_once(
         await screener.refresh()
         assert caplog.records == []  # nobody rests on it yet: a command about something else
         for _ in range(3):
-            screener.need()
+            await screener.need()
             await screener.refresh()
         await lists(pool).load(un(), int(clock.epoch() * 1000))
         await screener.refresh()
@@ -176,6 +176,70 @@ async def test_who_is_asked_about_rests_on_the_lists_and_an_open_engine_alone_do
         for _ in range(2):
             await engine.compliance.recheck(None, asked)
     assert caplog.text.count("no sanctions list is loaded: nobody is screened") == 1
+
+
+async def test_who_compares_no_name_reads_no_list_and_who_does_reads_them_once(
+    pool: Any, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It takes seconds, and most commands of staff compare nothing."""
+    caplog.set_level(logging.INFO, "engine.compliance.screening")
+    await lists(pool).load(un(), 1_000)
+    async with open_engine(settings_for(database_url, **OUTSIDE)) as engine:
+        office, screener = engine.office, engine.screener
+        await office.books.trial_balance()
+        await office.liquidity.status()
+        await office.desk.carry_out_approved()
+        assert (screener.versions, caplog.text) == ({}, "")
+        payer, payee = Msisdn("+254712000001"), Msisdn("+256772000002")
+        asked = Question(
+            engine.ids.hex(), engine.clock.now(), payer, payee, Money(100, "KES"), Money(1, "UGX")
+        )
+        told = [
+            engine.compliance.recheck(None, asked, name)
+            for name in (_telling("Osama Khayal"), _telling("Wanjiku Otieno"))
+        ]
+        held, let_go = await asyncio.gather(*told)
+        assert held is not None
+        assert held.is_hold
+        assert let_go is not None
+        assert not let_go.is_hold
+        assert screener.versions == {"un": 1}
+    assert caplog.text.count("lists in force") == 1
+
+
+def _telling(name: str) -> Callable[[], Awaitable[str]]:
+    async def tell() -> str:
+        return name
+
+    return tell
+
+
+async def test_a_list_that_could_not_be_read_is_read_by_the_next_who_needs_it(pool: Any) -> None:
+    await lists(pool).load(un(), 1_000)
+    away = AwayOnce(pool)
+    screener = Screener(lists(away), SCORING, FakeClock())
+    with pytest.raises(OSError, match="away"):
+        await screener.need()
+    assert screener.versions == {}
+    await screener.need()
+    assert screener.versions == {"un": 1}
+    before = away.asked
+    await screener.need()
+    assert away.asked == before, "who needs them again asks nothing"
+
+
+class AwayOnce:
+    """A pool whose database is away when it is asked first."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self.asked = 0
+
+    def __getattr__(self, name: str) -> Any:
+        self.asked += 1
+        if self.asked == 1:
+            raise OSError("away")
+        return getattr(self._pool, name)
 
 
 @asynccontextmanager
@@ -205,6 +269,21 @@ async def test_who_serves_says_at_its_start_that_nobody_is_screened(
     settings = settings_for(database_url, REDIS_URL=redis_url, **OUTSIDE)
     async with process(settings):
         await until(lambda: "no sanctions list is loaded: nobody is screened" in caplog.text)
+
+
+@pytest.mark.parametrize("process", [working, serving])
+async def test_who_serves_reads_the_lists_at_its_start(
+    pool: Any,
+    database_url: str,
+    redis_url: str,
+    caplog: pytest.LogCaptureFixture,
+    process: Callable[[Settings], AbstractAsyncContextManager[None]],
+) -> None:
+    """The first who dials waits for nothing that was to be read."""
+    caplog.set_level(logging.INFO, "engine.compliance.screening")
+    await lists(pool).load(un(), 1_000)
+    async with process(settings_for(database_url, REDIS_URL=redis_url, **OUTSIDE)):
+        await until(lambda: "lists in force: {'un': 1}" in caplog.text)
 
 
 async def test_without_a_list_that_is_required_nobody_pays_and_it_is_said_so(

@@ -2,12 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
-from engine.clock import Ids, PaymentId
-from engine.outbox import HELD, NEVER_SENT, QUESTION, Outbox, SmsEnding
+from engine.clock import Ids, PaymentId, first_id_at
+from engine.outbox import (
+    HELD,
+    LEASE_OLDEST,
+    LEFT_BEHIND,
+    LOOK_AT_ALL_SECONDS,
+    NEVER_SENT,
+    QUESTION,
+    YOUNG_LEASES,
+    Outbox,
+    SmsEnding,
+)
 from engine.ports import SmsReport
 from tests.integration.world import TestClock
 
@@ -249,6 +261,146 @@ async def test_what_another_sweep_is_taking_is_neither_waited_for_nor_taken_too(
         async with asyncio.timeout(120):
             taken = await outbox.lease_left_behind(10)
     assert [left.id for left in taken] == [mine]
+
+
+OLD = (YOUNG_LEASES + 1) * 60
+"""Seconds after which an intent is walked over only now and then."""
+
+
+@pytest.mark.parametrize("how", ["released", "put back", "as a question"])
+async def test_what_was_put_off_is_found_when_its_time_has_come_however_old_it_is(
+    pool: Any, clock: TestClock, outbox: Outbox, how: str
+) -> None:
+    kind = QUESTION if how == "as a question" else 10
+    look = outbox.lease_questions if kind == QUESTION else outbox.lease_left_behind
+    intent = await put(pool, clock, kind=kind)
+    clock.pass_(OLD)
+    (left,) = await look(10)
+    pause = 30.0
+    if how == "put back":
+        await outbox.put_back(left)
+        pause = OLD / 2
+    else:
+        await outbox.release(intent, left.claim, clock.epoch() + pause)
+    clock.pass_(pause - 20)
+    assert await look(10) == []  # everything was walked now, and is not for a while
+    clock.pass_(21)
+    assert [left.id for left in await look(10)] == [intent]
+
+
+async def test_what_was_left_behind_long_ago_is_found_within_a_minute(
+    pool: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    """Of such a row nothing says when it is due: no hot path writes that down where it is found."""
+    intent = await put(pool, clock, lease=OLD + 1)
+    clock.pass_(OLD)
+    assert await outbox.lease_left_behind(10) == []
+    clock.pass_(LOOK_AT_ALL_SECONDS)
+    assert [left.id for left in await outbox.lease_left_behind(10)] == [intent]
+
+
+async def test_all_that_was_left_behind_long_ago_is_worked_off_without_a_pause(
+    pool: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    intents = {await put(pool, clock) for _ in range(5)}
+    clock.pass_(OLD)
+    taken = [left.id for _ in range(3) for left in await outbox.lease_left_behind(2)]
+    assert len(taken) == 5
+    assert set(taken) == intents
+
+
+@pytest.mark.parametrize("newest", [False, True])
+async def test_neither_what_was_put_off_nor_what_was_left_behind_waits_behind_the_other(
+    pool: Any, clock: TestClock, outbox: Outbox, *, newest: bool
+) -> None:
+    put_off = [await put(pool, clock) for _ in range(4)]
+    for intent in put_off:
+        await outbox.release(intent, await outbox.claim(intent), clock.epoch() + 60)
+    left_behind = [await put(pool, clock) for _ in range(4)]
+    clock.pass_(OLD)
+    taken = {left.id for left in await outbox.lease_left_behind(4, newest=newest)}
+    assert len(taken & {*put_off}) == len(taken & {*left_behind}) == 2
+
+
+async def test_an_intent_that_was_put_off_and_then_claimed_is_taken_over_when_its_claim_ends(
+    pool: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    """Whoever claims it by its id writes no other time down for it."""
+    intent = await put(pool, clock)
+    await outbox.release(intent, await outbox.claim(intent), clock.epoch() + 3600)
+    assert await outbox.claim(intent)
+    clock.pass_(61)
+    assert [left.id for left in await outbox.lease_left_behind(10)] == [intent]
+
+
+async def test_a_look_reads_no_more_however_much_is_put_off(
+    owner: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    await put_off_many(owner, clock, 500)
+    few = await pages_of_a_look(owner, clock)
+    await put_off_many(owner, clock, 20_000)
+    assert await pages_of_a_look(owner, clock) <= few + 20
+    assert await outbox.lease_left_behind(10) == []
+
+
+async def test_the_hot_path_writes_no_index_but_the_key(
+    owner: Any, clock: TestClock, outbox: Outbox
+) -> None:
+    """An index on what a claim changes would give each claim an entry in the key as well."""
+    transaction = owner.transaction()
+    await transaction.start()
+    try:
+        intent = await put(owner, clock)
+        claimed = await Outbox(owner, clock, lease_seconds=60).claim(intent)
+        assert (claimed, await hot_updates(owner)) == (1, 1)
+        assert await owner.fetchval("select pg_relation_size('outbox_put_off')") == EMPTY_INDEX
+        await owner.execute("update outbox set put_off_until = 1 where id = $1", intent)
+        assert await hot_updates(owner) == 1
+        assert await owner.fetchval("select pg_relation_size('outbox_put_off')") > EMPTY_INDEX
+    finally:
+        await transaction.rollback()
+
+
+EMPTY_INDEX = 8192
+"""Bytes of one page, which is about the index itself."""
+
+
+@pytest.fixture
+async def owner(database_url: str) -> AsyncIterator[Any]:
+    """The tables' owner, who may explain and count."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+async def put_off_many(owner: Any, clock: TestClock, rows: int) -> None:
+    """All of them made days ago, put off until in an hour."""
+    await owner.execute(
+        "insert into outbox (id, payment, tenant, kind, payload, not_before, lease_until,"
+        " put_off_until) select (left($1, 14) || lpad(to_hex(n), 18, '0'))::uuid,"
+        " gen_random_uuid(), 1, 10, 'receipt_payer:payer:', 0, $2, $2"
+        " from generate_series((select count(*) from outbox) + 1, $3::bigint) n",
+        first_id_at(clock.now() - timedelta(days=2)), int(clock.epoch()) + 3600, rows,
+    )  # fmt: skip
+    await owner.execute("vacuum analyze outbox")
+
+
+async def pages_of_a_look(owner: Any, clock: TestClock) -> int:
+    now = int(clock.epoch())
+    lines = await owner.fetch(
+        "explain (analyze, buffers, timing off) " + LEASE_OLDEST, now, 100, now + 60,
+        first_id_at(clock.now() - timedelta(seconds=5)), list(LEFT_BEHIND),
+        first_id_at(clock.now() - timedelta(seconds=YOUNG_LEASES * 60)),
+    )  # fmt: skip
+    read = next(row[0] for row in lines if "Buffers:" in row[0])
+    return sum(int(word.split("=")[1]) for word in read.split() if "=" in word)
+
+
+async def hot_updates(owner: Any) -> int:
+    found: int = await owner.fetchval(
+        "select pg_stat_get_xact_tuples_hot_updated('outbox'::regclass)"
+    )
+    return found
 
 
 async def test_an_ended_sms_is_kept_and_its_intent_is_gone(

@@ -18,6 +18,7 @@ from engine.decisions import Kind as About
 from engine.desk.proposals import Kind, Person
 from engine.errors import OutcomeUnknown, Rejected, Unreachable
 from engine.msisdn import Msisdn
+from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.facts import Ruling
 from engine.payments.health import Told
@@ -342,6 +343,22 @@ async def test_what_was_definitely_never_sent_goes_out_by_finance_not_by_support
     assert first.attempt_id == second.attempt_id == await room.world.live(payment_id)
 
 
+async def test_an_order_that_was_put_off_for_long_goes_out_with_the_next_sweep(
+    room: StaffRoom,
+) -> None:
+    room.world.mtn.answers.append(Unreachable("mtn_ug", "down"))
+    _, code = await collected(room)
+    room.world.clock.pass_(7)
+    intent = await room.world.pool.fetchval("select id from outbox")
+    outbox = Outbox(room.world.pool, room.world.clock, lease_seconds=60)
+    await outbox.release(intent.hex, 1, room.world.clock.epoch() + 3600)
+    room.world.clock.pass_(3000)  # too old by far to be walked over at every look
+    assert await room.world.dispatcher.sweep() == 0
+    answer = await room.post("fay", f"/transactions/{code}/retry")
+    assert answer.json()["did"] == "send"
+    assert await room.world.dispatcher.sweep() == 1
+
+
 async def test_an_order_its_payer_may_still_withdraw_is_not_let_out_early(
     room: StaffRoom,
 ) -> None:
@@ -550,6 +567,27 @@ async def test_the_same_reversal_is_proposed_once(room: StaffRoom) -> None:
     assert (rejected.json()["state"], rejected.json()["decided_by"]) == ("rejected", "fin")
     late = await room.post("fin", f"/proposals/{first.json()['id']}/approve")
     assert (late.status_code, late.json()["code"]) == (409, "already_decided")
+
+
+async def test_of_those_who_reverse_the_same_at_once_one_does_and_the_others_hear(
+    room: StaffRoom,
+) -> None:
+    _, code = await held(room)
+    path, why = f"/transactions/{code}/reverse", {"why": "on a list"}
+    waiting = "select count(*) from pg_locks where not granted"
+    async with room.world.pool.acquire() as connection, connection.transaction():
+        await connection.execute("set local role none")
+        await connection.execute("lock table proposal in share mode")  # all read, and none writes
+        posts = [asyncio.create_task(room.post(who, path, why)) for who in ("fay", "fin", "fay")]
+        async with asyncio.timeout(60):
+            while await connection.fetchval(waiting) < len(posts):
+                await asyncio.sleep(0.02)
+    answers = await asyncio.gather(*posts)
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409]
+    (made,) = [answer.json()["id"] for answer in answers if answer.status_code == 201]
+    others = [answer.json() for answer in answers if answer.status_code == 409]
+    assert all(told["code"] == "already_proposed" and made in told["detail"] for told in others)
+    assert await room.world.pool.fetchval("select count(*) from proposal") == 1
 
 
 async def test_a_proposal_keeps_others_away_from_its_own_payment_while_it_is_open(

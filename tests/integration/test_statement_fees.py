@@ -1,7 +1,10 @@
 """What an operator charges otherwise than was agreed is one case a day, and one entry by two."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,12 +14,12 @@ from channels.commands.statements import tell_fees
 from channels.office import Office
 from engine.desk.proposals import Kind, Person, Proposal, ProposalId, State
 from engine.desk.store import Listed
-from engine.errors import StaffMistake
+from engine.errors import AlreadyProposed, StaffMistake
 from engine.fx.rates import RateBook
 from engine.ledger.chart import Account
 from engine.ledger.chart import Kind as AccountKind
 from engine.payments.payment import code_of
-from engine.payments.statements.fees import note_of
+from engine.payments.statements.fees import DayFees, note_of
 from engine.payments.statements.importing import AGED_DAYS
 from engine.payments.statements.lines import Line
 from tests.integration.books import assert_books
@@ -133,6 +136,42 @@ async def test_a_day_is_one_case_with_its_sum_and_one_entry_that_another_approve
     assert await in_books(world) == (before[0] - 35, before[1] + 35)
     await bureau.age()
     assert await bureau.cases() == []
+
+
+class AtOnce:
+    """Statements that nobody has read before both have."""
+
+    def __init__(self, bureau: Bureau) -> None:
+        self._statements = bureau.comparison.statements
+        self._both = asyncio.Barrier(2)
+
+    async def fees(self, operator: str, day: date) -> DayFees | None:
+        read = await self._statements.fees(operator, day)
+        await self._both.wait()
+        return read
+
+
+async def test_of_two_who_propose_the_same_days_fees_at_once_one_hears_of_the_other(
+    world: World, bureau: Bureau, office: Office
+) -> None:
+    """Both agreed on, the day's fees would be booked twice."""
+    _, line = await charged(bureau, "R1", 10)
+    day = bureau.today
+    await bureau.take_whole(line)
+    statements: Any = AtOnce(bureau)
+    both = replace(bureau, comparison=replace(bureau.comparison, statements=statements))
+    said = await asyncio.gather(
+        told(both, office, day, "--as", "asha"), told(both, office, day, "--as", "babu"),
+        return_exceptions=True,
+    )  # fmt: skip
+    (proposal,) = await listed(office)
+    (heard,) = [each for each in said if isinstance(each, AlreadyProposed)]
+    assert str(heard) == f"{proposal.id} of {proposal.made_by} is proposed already"
+    # Who looks again, once the first was rejected, proposes it.
+    other = BABU if proposal.made_by == ASHA else ASHA
+    await office.desk.reject(proposal.id, by=other)
+    await told(bureau, office, day, "--as", str(other))
+    assert [p.made_by for p in await listed(office) if p.state is State.PROPOSED] == [other]
 
 
 async def test_what_is_listed_later_is_asked_for_without_what_is_booked(

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from engine.desk.booking import Booker
-from engine.desk.proposals import Kind, Outcome, Person, Proposal, ProposalId, spelled
+from engine.desk.proposals import Kind, Outcome, Person, Proposal, ProposalId, Rivals, spelled
 from engine.desk.proposals import State as Stands
 from engine.desk.store import ProposalStore
 from engine.errors import StaffMistake
@@ -30,7 +30,8 @@ class ModelProposals(ProposalStore):
         self._model = model
         self._wire = wire
 
-    async def add(self, proposal: Proposal) -> None:
+    async def add(self, proposal: Proposal, rivals: Rivals | None = None) -> None:
+        assert rivals is None, "nobody in these worlds proposes what another may at once"
         await self._wire.ask(lambda: self._model.proposals.setdefault(proposal.id, proposal))
 
     async def get(self, proposal_id: ProposalId) -> Proposal:

@@ -32,9 +32,12 @@ def _rates(database: Any) -> Coroutine[Any, Any, None]:
     return RateBook(1, Clock(), stale_after_seconds=60).keep_fresh(database, 0.001)
 
 
-def _lists(database: Any) -> Coroutine[Any, Any, None]:
+async def _lists(database: Any) -> None:
     scoring: Any = None
-    return Screener(database, scoring, Clock()).keep_fresh(0.001)
+    screener = Screener(database, scoring, Clock())
+    with pytest.raises(NotServed):
+        await screener.need()
+    await screener.keep_fresh(0.001)
 
 
 def _routing(database: Any) -> Coroutine[Any, Any, None]:

@@ -10,8 +10,17 @@ from typing import NamedTuple
 
 import msgspec
 
-from engine.desk.proposals import Adjustment, Kind, Proposal, State, read_body
-from engine.desk.store import OPEN, ProposalStore
+from engine.desk.proposals import (
+    OPEN,
+    Adjustment,
+    Kind,
+    Proposal,
+    ProposalId,
+    Rivals,
+    State,
+    read_body,
+)
+from engine.desk.store import ProposalStore
 from engine.errors import StaffMistake
 from engine.ledger.account_names import spell
 from engine.ledger.chart import Account
@@ -52,6 +61,7 @@ class DayFees(msgspec.Struct, frozen=True):
     fees: tuple[Fee, ...]
     booked_minor: int  # by adjustments that stand
     asked_minor: int  # by adjustments that wait for somebody
+    made: frozenset[ProposalId] = frozenset()  # all of these, and those that came to nothing
 
     @property
     def beyond_minor(self) -> int:
@@ -85,6 +95,15 @@ def note_of(operator: str, day: date) -> str:
     return f"fees of {operator} {day} beyond what was agreed"
 
 
+def rivals_of(fees: DayFees) -> Rivals:
+    """Entries of the same day that somebody has made since its fees were read: with one of them
+    the same would be booked twice."""
+    note = note_of(fees.facts.name, fees.day)
+    return Rivals(
+        note, (Kind.ADJUSTMENT,), lambda p: p.note == note, (*OPEN, State.DONE), fees.made
+    )
+
+
 def entry_of(fees: DayFees, tenant: int) -> Mapping[str, str | int] | None:
     """The fields of the ADJUSTMENT that books what is left and nobody has proposed; None when
     nothing is."""
@@ -116,7 +135,8 @@ class FeeBook:
             self._minor(p, facts) for p in made if p.state is State.DONE and p.id not in undone
         )
         asked = sum(self._minor(p, facts) for p in made if p.state in OPEN)
-        return DayFees(facts, day, read_fees(judged, day), booked, asked)
+        made_ids = frozenset(p.id for p in made)
+        return DayFees(facts, day, read_fees(judged, day), booked, asked, made_ids)
 
     async def call_people(
         self, facts: OperatorFacts, day: date, judged: Sequence[Judged], terms: Terms, at_ms: int
