@@ -141,12 +141,13 @@ class Compliance:
         """Whether it matters when a payer's SIM was changed."""
         return self._policy.sim.hold_hours > 0
 
-    def unnamed(self, earlier: Decision | None) -> tuple[str, ...]:
+    async def unnamed(self, earlier: Decision | None) -> tuple[str, ...]:
         """For whose name (`payer`, `payee`) their operator is to be asked before a payout, as far
         as it tells any: of whom it has told none that was compared by the lists in force.
 
         `earlier` as in `recheck`. Nobody without a list: there is nothing to compare with.
         """
+        await self._screener.need()
         versions, asked = self._screener.versions, self._policy.names.asked_of
         if not versions:
             return ()

@@ -70,7 +70,7 @@ class Clearing:
         if self._sims is not None:
             self._sims.ask_ahead(quote.payer_operator, payer.msisdn)
         if self._names is not None:
-            for who in self._compliance.unnamed(answer.decision):
+            for who in await self._compliance.unnamed(answer.decision):
                 self._names.ask_ahead(*_wallet(quote, who))
         currency = quote.amount.currency
         return Clearance(answer.decision, spend_of(payer.customer_id, currency, answer.allowance))
@@ -102,11 +102,11 @@ class Clearing:
         if names is None:
             return told
 
-        def missing() -> list[str]:
-            people = self._compliance.unnamed(earlier)
+        async def missing() -> list[str]:
+            people = await self._compliance.unnamed(earlier)
             return [w for w in people if w not in told and names.tells(_wallet(quote, w)[0])]
 
-        while asked := missing():  # again where the lists have changed meanwhile
+        while asked := await missing():  # again where the lists have changed meanwhile
             answers = (names.of(*_wallet(quote, who)) for who in asked)
             told.update(zip(asked, await asyncio.gather(*answers), strict=True))
         return told

@@ -88,7 +88,7 @@ class House:
         self, earlier: Decision | None, question: Question, tells: Callable[[str], str | None]
     ) -> Clearance | None:
         """Before a payout, where every operator that is asked for somebody's name `tells` it."""
-        told = {who: tells(who) for who in self.compliance.unnamed(earlier)}
+        told = {who: tells(who) for who in await self.compliance.unnamed(earlier)}
         return await self.compliance.recheck(earlier, question, told)
 
     async def history_of(self, question: Question) -> History:

@@ -9,13 +9,14 @@ from tests.leap import leap
 T = TypeVar("T")
 
 
-async def somebody_waits(connection: Any) -> None:
-    """Come back once a backend of this connection's database waits for what another holds."""
+async def somebody_waits(connection: Any, *, at_least: int = 1) -> None:
+    """Come back once so many backends of this connection's database wait for what another holds."""
     for _ in range(3000):
         await connection.execute("select pg_stat_clear_snapshot()")  # else a transaction sees one
         if await connection.fetchval(
-            "select exists (select from pg_stat_activity where datname = current_database()"
-            " and wait_event_type = 'Lock')"
+            "select count(*) >= $1 from pg_stat_activity where datname = current_database()"
+            " and wait_event_type = 'Lock'",
+            at_least,
         ):
             return
         await asyncio.sleep(0.01)

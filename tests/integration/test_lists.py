@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -195,8 +195,8 @@ async def test_who_compares_no_name_reads_no_list_and_who_does_reads_them_once(
             engine.ids.hex(), engine.clock.now(), payer, payee, Money(100, "KES"), Money(1, "UGX")
         )
         told = [
-            engine.compliance.recheck(None, asked, name)
-            for name in (_telling("Osama Khayal"), _telling("Wanjiku Otieno"))
+            engine.compliance.recheck(None, asked, {"payee": name})
+            for name in ("Osama Khayal", "Wanjiku Otieno")
         ]
         held, let_go = await asyncio.gather(*told)
         assert held is not None
@@ -205,13 +205,6 @@ async def test_who_compares_no_name_reads_no_list_and_who_does_reads_them_once(
         assert not let_go.is_hold
         assert screener.versions == {"un": 1}
     assert caplog.text.count("lists in force") == 1
-
-
-def _telling(name: str) -> Callable[[], Awaitable[str]]:
-    async def tell() -> str:
-        return name
-
-    return tell
 
 
 async def test_a_list_that_could_not_be_read_is_read_by_the_next_who_needs_it(pool: Any) -> None:

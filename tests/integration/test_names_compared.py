@@ -344,7 +344,7 @@ async def test_a_release_by_the_same_lists_forgets_no_name_that_was_compared(hou
     await house.profiles.describe(NAKATO, name=LISTED)
     released = await house.recheck(told, question, Asked())
     assert released is not None and seen_in(released.decision).told == ("payee",)
-    assert house.compliance.unnamed(stored(released.decision)) == ("payer",)
+    assert await house.compliance.unnamed(stored(released.decision)) == ("payer",)
 
 
 async def test_of_a_payee_in_anothers_place_the_operator_is_asked(house: House) -> None:
@@ -376,7 +376,7 @@ async def test_a_payer_whom_staff_have_not_named_is_compared_by_their_operators_
     await house.load()
     question = house.question()
     decision = stored((await house.check(question, told="Sarah Nakato")).decision)
-    assert house.compliance.unnamed(decision) == ("payer",)
+    assert await house.compliance.unnamed(decision) == ("payer",)
     held = await house.recheck(decision, question, Asked(payer=LISTED))
     assert held is not None and entries(held.decision) == [("payer", OPERATOR, "90001")]
 
@@ -426,10 +426,10 @@ async def test_a_house_may_leave_it_at_what_was_told_with_the_price(house: House
     house_that_asks(house, asked_of=())
     nameless = stored((await house.check(house.question())).decision)
     told = stored((await house.check(house.question(), told=OTHER)).decision)
-    assert house.compliance.unnamed(nameless) == house.compliance.unnamed(told) == ()
+    assert await house.compliance.unnamed(nameless) == await house.compliance.unnamed(told) == ()
     await house.load()
-    assert house.compliance.unnamed(nameless) == ()
-    assert house.compliance.unnamed(told) == ("payee",)
+    assert await house.compliance.unnamed(nameless) == ()
+    assert await house.compliance.unnamed(told) == ("payee",)
 
 
 async def test_an_operators_silence_holds_once_where_the_house_wants_a_name(house: House) -> None:
@@ -475,4 +475,4 @@ async def test_the_name_that_a_client_expects_is_compared_by_whose_word_it_is(ho
 async def test_what_a_client_expects_takes_no_operators_place(house: House) -> None:
     await house.load()
     decision = stored((await house.check(house.question(), expected="Sarah Nakato")).decision)
-    assert house.compliance.unnamed(decision) == ("payee", "payer")
+    assert await house.compliance.unnamed(decision) == ("payee", "payer")

@@ -31,6 +31,7 @@ from engine.staff.members import Role
 from engine.staff.probes import EVERY_SECONDS
 from engine.staff.sessions import BELIEVED_SECONDS
 from tests.integration.books import assert_books
+from tests.integration.locks import somebody_waits
 from tests.integration.owner import Owner
 from tests.integration.staff_room import COUNTED_HERE, StaffRoom, open_staff_room
 from tests.integration.world import FAILED, SUCCEEDED
@@ -574,14 +575,11 @@ async def test_of_those_who_reverse_the_same_at_once_one_does_and_the_others_hea
 ) -> None:
     _, code = await held(room)
     path, why = f"/transactions/{code}/reverse", {"why": "on a list"}
-    waiting = "select count(*) from pg_locks where not granted"
     async with room.world.pool.acquire() as connection, connection.transaction():
         await connection.execute("set local role none")
         await connection.execute("lock table proposal in share mode")  # all read, and none writes
         posts = [asyncio.create_task(room.post(who, path, why)) for who in ("fay", "fin", "fay")]
-        async with asyncio.timeout(60):
-            while await connection.fetchval(waiting) < len(posts):
-                await asyncio.sleep(0.02)
+        await somebody_waits(connection, at_least=len(posts))
     answers = await asyncio.gather(*posts)
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409]
     (made,) = [answer.json()["id"] for answer in answers if answer.status_code == 201]

@@ -58,7 +58,7 @@ class ListsOfTheWorld(Screener):
             return ()
         return (Match(Source.UN, f"entry {version}", 0, 95, BirthSays.NOTHING),)
 
-    def need(self) -> None:
+    async def need(self) -> None:
         """There are no stale lists here."""
 
 
