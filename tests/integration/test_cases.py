@@ -42,6 +42,10 @@ async def test_one_person_closes_what_no_money_hangs_on(room: Room) -> None:
     assert await cases.close(LOW, by=ASHA, note="topped up") == closed
     with pytest.raises(AlreadyDecided):
         await cases.close(LOW, by=BABU, note="not needed")
+    with pytest.raises(AlreadyDecided):  # what they write now would be nowhere
+        await cases.close(LOW, by=ASHA, note="not needed")
+    with pytest.raises(AlreadyDecided):
+        await cases.close(LOW, by=BABU, note="topped up")
     assert await cases.open_cases() == []
 
 

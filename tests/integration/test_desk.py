@@ -26,6 +26,7 @@ from engine.errors import AlreadyDecided, AlreadyProposed, CappError, SamePerson
 from engine.ledger.chart import Kind as AccountKind
 from tests.integration.books import assert_books
 from tests.integration.desk_room import ASHA, BABU, CHEP, POOL_UGX, Room, open_room
+from tests.integration.offices import agrees
 
 TOP_UP: dict[str, Any] = {"operator": "mtn_ug", "minor": 500}
 
@@ -97,6 +98,8 @@ async def test_deciding_twice_the_same_way_is_one_decision(room: Room) -> None:
     third = await room.office.desk.approve(proposal.id, by=CHEP)
     assert first == again == third
     assert third.decided_by == BABU
+    with pytest.raises(SamePerson):  # whoever asked has agreed to nothing, also afterwards
+        await room.office.desk.approve(proposal.id, by=ASHA)
     assert await room.minor(AccountKind.WITHDRAWAL_HELD, "UGX", 2) == 500
 
 
@@ -289,7 +292,11 @@ async def test_a_rejected_or_expired_proposal_is_never_carried_out(room: Room) -
             await room.office.desk.approve(proposal.id, by=CHEP)
     assert await room.office.desk.carry_out_approved() == 1
     assert (await stored(room, expired)).state is State.EXPIRED
+    for decide in (room.office.desk.approve, room.office.desk.reject):
+        with pytest.raises(AlreadyDecided, match="has expired"):
+            await decide(expired.id, by=CHEP)
     assert await free(room) == POOL_UGX
+    assert EXPIRES_AFTER_SECONDS == 3 * 86_400
 
 
 async def test_asking_twice_under_one_id_is_one_proposal_and_never_two_different_ones(
@@ -303,6 +310,10 @@ async def test_asking_twice_under_one_id_is_one_proposal_and_never_two_different
         await desk.propose(
             Kind.TOP_UP, {**TOP_UP, "minor": 501}, by=ASHA, note="n", proposal_id=id_
         )
+    with pytest.raises(StaffMistake, match="another proposal"):  # hers, and he could not agree
+        await desk.propose(Kind.TOP_UP, TOP_UP, by=BABU, note="n", proposal_id=id_)
+    with pytest.raises(StaffMistake, match="another proposal"):
+        await desk.propose(Kind.WITHDRAWAL, TOP_UP, by=ASHA, note="n", proposal_id=id_)
 
 
 @pytest.mark.parametrize("off_seconds", [600.0, -600.0])
@@ -392,6 +403,54 @@ async def test_one_proposal_that_cannot_be_read_hides_no_other(room: Room) -> No
     assert ([p.id for p in older.proposals], older.unread, older.last) == ([first.id], [], None)
     none = await room.office.proposals.listed(only_open=True, most=2, kinds=[Kind.REBALANCE])
     assert none == ([], [], None)
+
+
+async def test_a_page_that_ends_the_list_leads_to_no_other(room: Room) -> None:
+    made = [await room.propose(Kind.TOP_UP, **TOP_UP) for _ in range(2)]
+    listed = await room.office.proposals.listed(only_open=True, most=2)
+    assert ({each.id for each in listed.proposals}, listed.last) == ({p.id for p in made}, None)
+
+
+async def test_who_carried_it_out_before_it_was_seen_has_it_wait_no_more(room: Room) -> None:
+    """Else the money that came would be booked by nobody."""
+    store, proposal = room.office.proposals, await room.propose(Kind.TOP_UP, **TOP_UP)
+    await store.decide(proposal.id, State.APPROVED, BABU, proposal.made_ms)
+    unseen = await stored(room, proposal)
+    await store.keep_outcome(unseen, waiting("it waits"))
+    assert await store.see(proposal.id, "R1", CHEP)
+    await store.keep_outcome(unseen, waiting("it waits"))  # by a process that looked before
+    assert (await stored(room, proposal)).state is State.APPROVED
+    await room.office.desk.carry_out_approved()
+    assert (await stored(room, proposal)).state is State.DONE
+    assert await free(room) == POOL_UGX + 500
+
+
+async def test_an_end_that_was_kept_is_not_replaced_by_whoever_is_slower(room: Room) -> None:
+    store, proposal = room.office.proposals, await room.propose(Kind.TOP_UP, **TOP_UP)
+    await store.decide(proposal.id, State.APPROVED, BABU, proposal.made_ms)
+    approved = await stored(room, proposal)
+    await store.keep_outcome(approved, WELL)
+    await store.keep_outcome(approved, waiting("it waits"))
+    assert (await stored(room, proposal)).state is State.DONE
+
+
+async def test_a_database_that_went_away_ends_the_sweep_and_not_each_proposal(room: Room) -> None:
+    tried = []
+
+    async def away(proposal: Proposal) -> Outcome:
+        tried.append(proposal.id)
+        raise ConnectionResetError("the server closed the connection")
+
+    for _ in range(2):
+        made = await room.propose(Kind.TOP_UP, **TOP_UP)
+        await room.office.proposals.decide(made.id, State.APPROVED, BABU, made.made_ms)
+    desk = Desk(
+        store=room.office.proposals, executors={Kind.TOP_UP: away}, clock=room.clock, ids=room.ids,
+        ahead=agrees,
+    )  # fmt: skip
+    with pytest.raises(ConnectionResetError):
+        await desk.carry_out_approved()
+    assert len(tried) == 1
 
 
 WELL = Outcome(State.DONE, "well")

@@ -157,6 +157,43 @@ async def test_what_has_left_is_not_cancelled(room: Room) -> None:
     assert await pools(room) == (POOL_UGX - 400_000, 0, 0, POOL_UGX - 400_000)
 
 
+async def test_what_was_seen_to_leave_and_is_not_booked_yet_is_not_cancelled(room: Room) -> None:
+    """Whoever saw it died before it was booked: the pool would have what is gone."""
+    withdrawal = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=400_000)
+    assert await room.office.proposals.see(withdrawal.id, "OUT-1", CHEP)
+    cancelled = await room.agreed(Kind.CANCEL_WITHDRAWAL, withdrawal=withdrawal.id)
+    assert (cancelled.state, "OUT-1" in cancelled.outcome) == (State.FAILED, True)
+    await room.office.desk.carry_out_approved()
+    assert (await room.office.proposals.get(withdrawal.id)).state is State.DONE
+    assert await pools(room) == (POOL_UGX - 400_000, 0, 0, POOL_UGX - 400_000)
+
+
+async def test_who_began_a_withdrawal_that_others_cancelled_meanwhile_has_it_end(
+    room: Room,
+) -> None:
+    withdrawal = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=400_000)
+    await room.agreed(Kind.CANCEL_WITHDRAWAL, withdrawal=withdrawal.id)
+    slower = Movements(Booker(room.pool, room.committer, 1), room.office.proposals, OPERATORS)
+    assert (await slower.withdraw(withdrawal)).state is State.FAILED
+    assert await pools(room) == (POOL_UGX, 0, 0, POOL_UGX)
+
+
+async def test_all_that_is_free_may_leave_and_not_a_unit_more(room: Room) -> None:
+    more = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=POOL_UGX + 1)
+    assert more.state is State.FAILED
+    assert (
+        await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=POOL_UGX)
+    ).state is State.WAITING
+    assert await pools(room) == (0, 0, POOL_UGX, POOL_UGX)
+
+
+async def test_float_is_not_moved_to_where_it_is(room: Room) -> None:
+    with pytest.raises(StaffMistake, match="between two operators"):
+        await room.propose(Kind.REBALANCE, source="mtn_ug", target="mtn_ug", minor=5)
+    with pytest.raises(StaffMistake, match="of one currency"):
+        await room.propose(Kind.REBALANCE, source="mtn_ug", target="mpesa_ke", minor=5)
+
+
 async def test_seen_and_cancelled_at_once_ends_in_one_of_the_two(room: Room) -> None:
     withdrawal = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=400_000)
     cancel = await room.propose(Kind.CANCEL_WITHDRAWAL, withdrawal=withdrawal.id)

@@ -83,6 +83,16 @@ async def test_a_rail_is_left_alone_when_there_is_nothing_to_ask_it(hall: Hall) 
     assert hall.rail.asked > before
 
 
+async def test_a_clock_that_was_set_back_keeps_nobody_from_comparing_pools_and_books(
+    hall: Hall,
+) -> None:
+    await hall.sweep(1)
+    hall.clock.pass_(-86_400)
+    before = hall.rail.asked
+    await hall.sweep(1)
+    assert hall.rail.asked > before
+
+
 async def test_the_auditor_finds_nothing_wrong_with_it(hall: Hall) -> None:
     for _ in range(3):
         await hall.pay()

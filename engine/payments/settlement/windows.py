@@ -43,5 +43,5 @@ REST_SECONDS_MAX = 6 * 3600
 
 def rest_seconds(window: Window, refusals: int) -> int:
     """How long a corridor rests after so many definitive refusals in a row: twice as long each."""
-    longer = min(window.seconds, REST_SECONDS_MAX) << min(max(refusals - 1, 0), 16)
+    longer = window.seconds << min(max(refusals - 1, 0), 16)
     return min(max(longer, REST_SECONDS_MIN), REST_SECONDS_MAX)

@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.desk.proposals import BODIES, Kind, Movement, read_body, read_person
+from engine.desk.proposals import BODIES, Kind, Movement, read_body, read_line, read_person
 from engine.errors import StaffMistake
+from engine.money import MINOR_MAX
 
 
 @pytest.mark.parametrize("text", ["asha", " Asha ", "ASHA", "Ａｓｈａ"])
@@ -76,6 +77,13 @@ def test_another_number_is_agreed_on_only_where_it_will_be_paid(kind: Kind) -> N
     assert read_body(Kind.REPAY_RETURNED, fields)
     # What was stored before is still read by those who list it.
     assert read_body(kind, msgspec.json.encode(fields).decode())
+
+
+def test_what_is_as_long_or_as_much_as_may_be_is_taken() -> None:
+    assert read_person("x" * 64) == "x" * 64
+    assert read_line("y" * 500) == "y" * 500
+    body = read_body(Kind.TOP_UP, {"operator": "mtn_ug", "minor": MINOR_MAX})
+    assert getattr(body, "minor", 0) == MINOR_MAX
 
 
 def test_numbers_may_be_typed_as_words() -> None:

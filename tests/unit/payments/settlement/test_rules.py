@@ -83,6 +83,19 @@ def test_a_batch_is_never_larger_than_the_rail_was_made_for() -> None:
         read_rules(document(window=window), OPERATORS)
 
 
+@pytest.mark.parametrize("seconds", [60, 604_800])
+def test_approvals_may_be_good_for_as_long_and_as_short_as_the_contract_takes(
+    seconds: int,
+) -> None:
+    assert read_rules(document(approvals_seconds=seconds), OPERATORS).approvals_seconds == seconds
+
+
+@pytest.mark.parametrize("threshold", [1, 3])
+def test_one_word_may_be_enough_and_everybodys_may_be_needed(threshold: int) -> None:
+    rules = read_rules(document(corridors=[corridor(threshold=threshold)]), OPERATORS)
+    assert rules.corridors[0].threshold == threshold
+
+
 def test_all_faults_are_told_at_once() -> None:
     with pytest.raises(ValueError, match=r".+") as refused:
         read_rules({"window": {"seconds": "soon"}, "approvals_seconds": 1}, OPERATORS)

@@ -1,5 +1,6 @@
 """When a window is closed, and how long a refused corridor rests."""
 
+import msgspec
 import pytest
 
 from engine.payments.settlement.rules import Window
@@ -35,4 +36,10 @@ def test_a_window_is_closed_by_whatever_comes_first(
 def test_a_corridor_rests_longer_each_time_and_never_for_ever() -> None:
     rests = [rest_seconds(WINDOW, refusals) for refusals in range(1, 40)]
     assert rests[:4] == [60, 120, 240, 480]
-    assert rests[-1] == REST_SECONDS_MAX == max(rests)
+    assert rests[-1] == REST_SECONDS_MAX == max(rests) == 6 * 3600
+
+
+def test_it_rests_for_a_minute_at_least_however_short_its_window_is() -> None:
+    short, long = (msgspec.structs.replace(WINDOW, seconds=s) for s in (5, 7 * 86_400))
+    assert [rest_seconds(short, refusals) for refusals in (1, 4, 5)] == [60, 60, 80]
+    assert rest_seconds(long, 1) == REST_SECONDS_MAX
