@@ -580,7 +580,7 @@ async def test_of_those_who_reverse_the_same_at_once_one_does_and_the_others_hea
         await connection.execute("lock table proposal in share mode")  # all read, and none writes
         posts = [asyncio.create_task(room.post(who, path, why)) for who in ("fay", "fin", "fay")]
         async with asyncio.timeout(60):
-            while await connection.fetchval(waiting) < len(posts):
+            while await connection.fetchval(waiting) < len(posts):  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.02)
     answers = await asyncio.gather(*posts)
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409]
