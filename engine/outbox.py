@@ -43,14 +43,13 @@ NEVER_SENT = "never_sent"
 HELD = "held"
 """Stands where an end will: the order is kept from leaving by somebody who says how it ended."""
 
-
 LOOK_AT_ALL_SECONDS = 60
 """So rarely a process walks everything that waits; in between what was put off and is due by now,
 and what is young."""
 
-YOUNG_LEASES = 3
-"""What was made within so many leases is walked at every look: whatever a process that dies leaves
-behind was claimed at most two leases ago."""
+YOUNG_LEASES, YOUNG_SECONDS_MIN = 3, 180
+"""What was made within so many leases, and seconds, is walked at every look: what a process that
+dies leaves behind is nearly always due within two leases."""
 
 _DUE = (
     "lease_until < $1 and id < $4 and kind = any((select $5::smallint[])::smallint[])"
@@ -73,13 +72,10 @@ _LEASE = (
 )
 
 
-def _lease(order: str) -> str:
-    late = _DUE.format(order="put_off_until")
-    return _LEASE.format(late=late, walked=_DUE.format(order=order))
-
-
-LEASE_OLDEST = _lease("id")
-LEASE_NEWEST = _lease("id desc")
+LEASE_OLDEST, LEASE_NEWEST = (
+    _LEASE.format(late=_DUE.format(order="put_off_until"), walked=_DUE.format(order=order))
+    for order in ("id", "id desc")
+)
 
 
 def ever_rarer(made: str, now: float, seconds_min: float) -> float:
@@ -129,6 +125,7 @@ class Outbox:
         self._pool = pool
         self._clock = clock
         self._lease_seconds = lease_seconds
+        self._young_seconds = max(YOUNG_LEASES * lease_seconds, YOUNG_SECONDS_MIN)
         self._restored = restored
         self._seals = seals_of(pool)
         self._claiming: set[str] = set()
@@ -296,7 +293,7 @@ class Outbox:
         rows = await self._pool.fetch(
             LEASE_NEWEST if newest else LEASE_OLDEST,
             now, most, now + self._lease_seconds, self._id_before(RETRY_SECONDS_MIN), list(kinds),
-            _NIL if walks_all else self._id_before(YOUNG_LEASES * self._lease_seconds),
+            _NIL if walks_all else self._id_before(self._young_seconds),
         )  # fmt: skip
         has_more = len(rows) >= most and any(row["is_walked"] for row in rows)
         if walks_all and not has_more:

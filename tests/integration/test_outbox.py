@@ -16,6 +16,7 @@ from engine.outbox import (
     LOOK_AT_ALL_SECONDS,
     NEVER_SENT,
     QUESTION,
+    RETRY_SECONDS_MIN,
     YOUNG_LEASES,
     Outbox,
     SmsEnding,
@@ -296,6 +297,16 @@ async def test_what_was_left_behind_long_ago_is_found_within_a_minute(
     clock.pass_(OLD)
     assert await outbox.lease_left_behind(10) == []
     clock.pass_(LOOK_AT_ALL_SECONDS)
+    assert [left.id for left in await outbox.lease_left_behind(10)] == [intent]
+
+
+async def test_however_short_a_lease_is_what_was_just_left_behind_is_found_at_once(
+    pool: Any, clock: TestClock
+) -> None:
+    outbox = Outbox(pool, clock, lease_seconds=1)
+    intent = await put(pool, clock, lease=1)
+    assert await outbox.lease_left_behind(10) == []  # everything was walked
+    clock.pass_(RETRY_SECONDS_MIN + 1)
     assert [left.id for left in await outbox.lease_left_behind(10)] == [intent]
 
 
