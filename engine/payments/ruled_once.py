@@ -37,7 +37,8 @@ _ANSWERS: Final[Mapping[Kind, tuple[str, ...]]] = {
 async def rule_once(
     store: PaymentStore, proposal: Proposal, payment_id: PaymentId, decide: Decide
 ) -> Outcome:
-    """DONE also when it was ruled before; the case it answers is closed. Safe to repeat.
+    """DONE also when it was ruled before, or by another process this moment; the case it answers is
+    closed. Safe to repeat.
 
     Raises OurFault when the payment moved this moment: to be tried again.
     """
@@ -50,7 +51,7 @@ async def rule_once(
     applied = await decide(payment)
     if isinstance(applied, str):
         return failed(applied)
-    if not applied:
+    if not applied and not await store.was_ruled(payment_id, proposal.id):
         raise OurFault(f"{payment.code} moved this moment")
     await _close_answered(store, proposal, payment_id)
     after = await store.payment(payment_id)

@@ -191,6 +191,28 @@ async def test_a_ruling_that_came_too_late_by_a_moment_is_not_called_done(
     assert world.mtn.orders == []
 
 
+async def test_a_ruling_that_another_process_carried_out_by_a_moment_is_done(
+    staffed: Staffed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker finds what was approved, while whoever approved still asks for somebody's name."""
+    world = staffed.world
+    payment_id = await staffed.held()
+    release = Rulings.release
+
+    async def after_the_worker(*given: Any) -> bool:
+        monkeypatch.undo()
+        await staffed.office.desk.carry_out_approved()
+        return await release(*given)
+
+    monkeypatch.setattr(Rulings, "release", after_the_worker)
+    decided = await staffed.agree(Kind.RELEASE_HOLD, payment_id)
+    assert (decided.state, decided.outcome) == (
+        Stands.DONE, f"{code_of(payment_id)} is PAYING",
+    )  # fmt: skip
+    await world.dispatched()
+    assert len(world.mtn.orders) == 1
+
+
 @pytest.mark.parametrize(
     ("payee", "stands"),
     [
