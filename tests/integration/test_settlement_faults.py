@@ -14,6 +14,7 @@ from engine.errors import Rejected, StaffMistake
 from engine.ledger.chart import Kind
 from engine.payments.settlement.batch import Batch
 from engine.payments.settlement.batch_store import BatchStore
+from engine.payments.settlement.settling import UNSEEN_SECONDS
 from engine.payments.settlement.state import BatchState, ErrandState
 from engine.ports import (
     Approval,
@@ -139,6 +140,26 @@ async def test_a_stale_node_settles_nothing_and_undoes_nothing(hall: Hall) -> No
     await hall.sweep(1)
     assert await hall.states() == [S.SETTLED]
     await hall.assert_settled()
+
+
+async def test_what_a_node_called_done_and_no_book_of_the_rail_has_is_somebodys_affair(
+    hall: Hall,
+) -> None:
+    """It may have stood on a fork. Nothing is undone; what is found after all is booked."""
+    await hall.pay()
+    batch = await hall.close()
+    hall.rail.is_stale = True
+    await hall.sweep(4)
+    assert await hall.cases() == []
+    hall.rail.pass_(600 + UNSEEN_SECONDS)
+    for _ in range(2):
+        await hall.sweep(1)
+    (case,) = await hall.cases()
+    assert case == f"{batch.corridor}: said to be done, and in none of the rail's books"
+    assert await hall.minor(Kind.CHAIN_IN_FLIGHT) == 7_750_000
+    hall.rail.is_stale = False
+    await hall.sweep(1)
+    assert await hall.states() == [S.SETTLED]
 
 
 async def test_windows_go_on_to_be_closed_while_the_rail_is_away(hall: Hall) -> None:

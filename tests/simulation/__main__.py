@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(given: argparse.Namespace) -> Options:
     also: dict[str, Any] = dict.fromkeys(given.also, True)
     if given.postgres and given.also == ALSO:
-        for name in ("clients", "webhooks", "subscriptions"):
+        for name in ("clients", "webhooks", "subscriptions", "sims", "settlement"):
             del also[name]  # what they keep with us is only in the model
     return Options(payments=given.payments_per_seed, trace=given.trace, **also)
 

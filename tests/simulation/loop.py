@@ -158,6 +158,23 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     ) -> Any:
         raise AssertionError("a simulated world has one thread")
 
+    def run_in_executor(  # type: ignore[override]
+        self, executor: object, func: Callable[..., T], *args: Any
+    ) -> asyncio.Future[T]:
+        """A thread of a world is this one: what it works out is there a moment later."""
+        answer: asyncio.Future[T] = self.create_future()
+
+        def work() -> None:
+            try:
+                result = func(*args)
+            except Exception as error:  # noqa: BLE001 - it is the caller's answer
+                fail(answer, error)
+            else:
+                give(answer, result)
+
+        self.call_later(0.01, work)
+        return answer
+
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Nobody waits for what failed here: it is kept, and `run_until` raises it."""
         if not self._closed:

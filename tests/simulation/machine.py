@@ -62,6 +62,7 @@ from engine.payments.rulings import Rulings
 from engine.payments.schedule import Schedule
 from engine.payments.service import Payments
 from engine.payments.settlement.gathering import Gathering
+from engine.payments.settlement.settling import Settling
 from engine.payments.statements.balances import BalanceBook
 from engine.payments.statements.cases import StatementCases
 from engine.payments.statements.consequences import (
@@ -441,6 +442,12 @@ class Machine:
         """What operators owe each other."""
         assert self.world.owing is not None
         return self.world.owing.gathering(self)
+
+    @cached_property
+    def settling(self) -> Settling:
+        """Windows, from their closing to the books."""
+        assert self.world.settlers is not None
+        return self.world.settlers.settling(self)
 
     @cached_property
     def hooks(self) -> Hooks:

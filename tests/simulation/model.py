@@ -22,6 +22,7 @@ from engine.payments.views import RequestState
 from tests.simulation.deadlines import Deadlines
 from tests.simulation.hook_rows import HookRows
 from tests.simulation.paper_rows import Papers
+from tests.simulation.settle_rows import SettleRows
 
 V = Verdict
 START = 1_795_219_200  # 2026-11-21, midnight UTC: when every world begins
@@ -196,7 +197,7 @@ TABLES = (
     "payments", "keys", "journal", "balances", "guarded", "attempts", "outbox", "said", "evidence",
     "cases", "proposals", "spending", "waiting", "of_attempt", "papers",
     "requests", "pay_ins", "receipts", "quotes", "reservations", "hooks", "owed",
-    "decisions",
+    "decisions", "settle",
 )  # fmt: skip
 
 
@@ -229,6 +230,7 @@ class Model:
     hooks: HookRows = field(default_factory=HookRows)
     owed: OwedRows = field(default_factory=OwedRows)
     decisions: dict[str, DecisionRow] = field(default_factory=dict)  # that no payment keeps
+    settle: SettleRows = field(default_factory=SettleRows)
     watchers: list[Callable[[Plan], None]] = field(default_factory=list)
     on_deadline: Callable[[int], None] = field(default=lambda when: None)
 
@@ -337,6 +339,7 @@ class Model:
             hooks=self.hooks.copy(),
             owed=self.owed.copy(),
             decisions=dict(self.decisions),
+            settle=self.settle.copy(),
         )
 
     def restore(self, backup: "Model") -> None:

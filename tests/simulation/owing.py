@@ -23,9 +23,11 @@ from engine.payments.lifecycle import State
 from engine.payments.settlement import obligation_store as sql
 from engine.payments.settlement.gathering import Gathering
 from engine.payments.settlement.obligation_store import ObligationStore
+from engine.payments.settlement.state import BatchState
 from tests.simulation.loop import Handle
 from tests.simulation.model import JournalRow, Model, OwedKey, OwedRow, OwedRows
 from tests.simulation.papers import Turns, TurnTransaction
+from tests.simulation.settle_rows import SettleRows
 from tests.simulation.wire import Wire
 
 if TYPE_CHECKING:
@@ -71,14 +73,19 @@ class Owing:
 
     def gathering(self, machine: "Machine") -> Gathering:
         """As `engine/payments/settlement/room.py` makes it."""
-        pool = OwedPool(self._world.model, machine.wire, self._turns, self._names)
-        store = ObligationStore(pool, 1, self._names)
+        store = ObligationStore(self.pool(machine.wire), 1, self._names)
         cases: Any = CasesOfDays(self._on_case)
         return Gathering(store, cases, self._names, machine.clock)
+
+    def pool(self, wire: Wire) -> "OwedPool":
+        """Where one process reads what is owed."""
+        return OwedPool(self._world.model, wire, self._turns, self._names)
 
     # When they read.
 
     def _on_plan(self, plan: Plan) -> None:
+        if plan.state >= MANUAL_FROM:
+            return
         if plan.version == NOTE or not any(map(_is_owed, plan.transfers)):
             return
         if self._is_read:
@@ -141,6 +148,8 @@ class Owing:
         moved: dict[OwedKey, int] = {}
         for payment, path in model.journal.items():
             for row in path:
+                if row.state >= MANUAL_FROM:
+                    continue  # a window that is closed, or reopened
                 moved |= {(payment, row.version, a): m for a, m in owed_by(row).items()}
         for key, kept in model.owed.rows.items():
             if moved.get(key) != kept.minor:
@@ -160,7 +169,9 @@ class Owing:
             if not kept.source or not kept.destination:
                 self._world.laws.broken("owed by nobody", payment=payment)
         for account, minor in model.balances.items():
-            if account >> 24 & 255 == Kind.INTERPOOL and accounts[account] != minor:
+            if account >> 24 & 255 == Kind.INTERPOOL and (
+                accounts[account] - model.settle.closed[account] != minor
+            ):
                 self._world.laws.broken("owed is not what INTERPOOL holds", account=account)
         for payment, row in model.payments.items():
             if row.state >= MANUAL_FROM:
@@ -211,6 +222,8 @@ class Snapshot:
     moved: list[Moved]
     balances: dict[int, int]
     rows: OwedRows
+    settle: SettleRows
+    entries: dict[str, list[JournalRow]]  # of windows that are not over
     fresh: dict[OwedKey, OwedRow] = field(default_factory=dict)
     look: Marks | None = None
 
@@ -276,7 +289,8 @@ class OwedTransaction(TurnTransaction):
 
     def _wrong(self) -> list[tuple[int, int, int]]:
         seen = self._snapshot
-        gathered: Counter[int] = Counter()
+        gathered = between(seen.settle, seen.entries)
+        gathered.subtract(seen.settle.closed)
         for (_, _, account), row in (seen.rows.rows | seen.fresh).items():
             gathered[account] += row.minor
         return [
@@ -303,11 +317,24 @@ def _snapshot(model: Model, names: Mapping[int, str]) -> Snapshot:
             if row.state == State.PAID:
                 floats = [c for _, c, _ in row.transfers if c >> 24 & 255 == Kind.FLOAT]
                 paid_by = names[floats[0] & 0xFFFFFF] if floats else ""
-            if owed_by(row):
+            if row.state < MANUAL_FROM and owed_by(row):
                 source = read_terms(str(path[0].facts)).quote.payer_operator
                 moved.append(Moved(payment, row, source, paid_by))
     balances = {a: m for a, m in model.balances.items() if a >> 24 & 255 == Kind.INTERPOOL}
-    return Snapshot(moved, balances, model.owed.copy())
+    settle = model.settle.copy()
+    entries = {id_: list(model.journal.get(id_, ())) for id_ in settle.batches}
+    return Snapshot(moved, balances, model.owed.copy(), settle, entries)
+
+
+def between(rows: SettleRows, entries: Mapping[str, Sequence[JournalRow]]) -> Counter[int]:
+    """What the journal has of windows whose rows do not say so yet, by account of INTERPOOL."""
+    sums: Counter[int] = Counter()
+    for id_, batch in rows.batches.items():
+        version = {BatchState.CLOSING: 1, BatchState.REOPENING: 2}.get(batch.state)
+        for row in entries[id_]:
+            if row.version == version:
+                sums.update(owed_by(row))
+    return sums
 
 
 def _is_owed(transfer: tuple[int, int, int]) -> bool:

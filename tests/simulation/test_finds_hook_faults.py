@@ -60,7 +60,7 @@ def each_try_has_an_id_of_its_own(patch: pytest.MonkeyPatch) -> None:
     """So that nobody can tell a repeat."""
     write, tries = Courier._write, count()
 
-    async def anew(self: Courier, claim: Claim) -> HookMessage:
+    async def anew(self: Courier, claim: Claim) -> HookMessage | None:
         happened = msgspec.structs.replace(claim.happened, event=f"{next(tries):032x}")
         return await write(self, claim._replace(happened=happened))
 

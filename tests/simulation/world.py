@@ -56,6 +56,7 @@ from engine.ports import Callback, Order, Sms
 from engine.restored import NEVER, Restored
 from tests.numbering import directory_of
 from tests.simulation.askers import Askers, ModelRequests
+from tests.simulation.chain import ChainWeather
 from tests.simulation.clerk import Clerk
 from tests.simulation.client_laws import ClientLaws
 from tests.simulation.client_weather import ClientWeather
@@ -98,6 +99,7 @@ from tests.simulation.ported import Ported
 from tests.simulation.proposal_table import ModelBooker, ModelProposals
 from tests.simulation.receivers import Receivers
 from tests.simulation.request_table import RequestTable
+from tests.simulation.settlers import Settlers
 from tests.simulation.sim_changes import SimChanges
 from tests.simulation.staff import Staff
 from tests.simulation.stray_staff import StrayStaff
@@ -135,6 +137,7 @@ ALSO = (
     "owing",
     "sims",
     "subscriptions",
+    "settlement",
 )
 """What worlds may have beside payments, by its name in the options."""
 AIRTEL = msgspec.structs.replace(
@@ -170,6 +173,8 @@ class Options:
     portals: bool = False  # people look there before they rule on a payout that came back
     clients: bool = False  # businesses ask for prices, set liquidity aside and send; rates move
     odd_answers: bool = False  # operators speak of other amounts and currencies than were ordered
+    settlement: bool = False  # and settled on a chain; nothing is restored then
+    chain_weather: ChainWeather = field(default_factory=ChainWeather)
     owing: bool = False  # what operators owe each other is gathered
     sims: bool = False  # payers' SIMs are changed; who tells of it says anything
     ported: bool = False  # numbers move to other operators; whose they are is looked up
@@ -244,6 +249,10 @@ class World:
         options = options or Options()
         if options.subscriptions:
             options = replace(options, webhooks=True)
+        if options.settlement:
+            self.may_restore = False
+            weather = copy(options.chain_weather)
+            options = replace(options, owing=True, chain_weather=weather)
         self.options = options
         chances = {
             name: random.Random(f"{seed}:{name}")
@@ -270,6 +279,7 @@ class World:
                 "owing",
                 "sims",
                 "owners",
+                "chain",
             )
         }
         self.restored = NEVER
@@ -318,6 +328,7 @@ class World:
         if options.webhooks:
             self._bring_receivers(chances["hooks"], chances["owners"])
         self.owing = Owing(self, chances["owing"]) if options.owing else None
+        self.settlers = Settlers(self, chances["chain"]) if options.settlement else None
         self.ported = Ported(self, chances["ported"]) if options.ported else None
         self.sim_changes = SimChanges(self, chances["sims"]) if options.sims else None
         self._down_until = 0.0
@@ -629,6 +640,8 @@ class World:
                 self.hook_turns.forget()
             if self.owing is not None:
                 self.owing.forget_turns()
+            if self.settlers is not None:
+                self.settlers.forget_turns()
         for wire in self._wires:
             wire.is_cut = down
 
@@ -710,6 +723,8 @@ class World:
         self.weather.calm()
         if self.options.webhooks:
             self.hook_weather.calm()
+        if self.settlers is not None:
+            self.settlers.calm()
         self.breakers_open.clear()
         self._set_database(down=False)
         for machine in self.machines.values():
@@ -756,12 +771,14 @@ class World:
         | Ported
         | Owing
         | SimChanges
+        | HookOwners
+        | Settlers
     ]:
         """Whoever else there is in this world."""
         all_ = (
             self.clerk, self.payers, self.askers, self.stray_staff, self.owner, self.clients,
             self.receivers if self.options.webhooks else None, self.ported, self.owing,
-            self.sim_changes, self.hook_owners,
+            self.sim_changes, self.hook_owners, self.settlers,
         )  # fmt: skip
         return [people for people in all_ if people is not None]
 
@@ -1077,6 +1094,8 @@ class World:
             self.hook_laws.check_end()
         if self.owing is not None:
             self.owing.check_end()
+        if self.settlers is not None:
+            self.settlers.laws.check_end()
 
     def _note_order(self, operator: SimulatedOperator, order: Order, fate: str) -> None:
         process = CURRENT.get()

@@ -40,6 +40,9 @@ MAY_PASS = frozenset({Refusal.PAUSED, Refusal.SHORT, Refusal.FROZEN, Refusal.BAR
 AGAIN_SECONDS_MIN = 10
 AGAIN_SECONDS_MAX = 600
 CHECK_SECONDS = 60
+UNSEEN_SECONDS = 3600
+"""So long after its approvals, by the rail's clock, a batch that was said to be done and that no
+node has in its books is somebody's affair: the one that said so may have been wrong."""
 REFUSALS_TOLD = 2
 """So many batches in a row refused for the same reason are somebody's affair."""
 
@@ -235,7 +238,7 @@ class Settling:
                     batch, BatchState.SUBMITTED
                 )
             case ErrandState.DONE:
-                return await self._confirm(batch)
+                return await self._confirm(batch, rail_seconds)
             case ErrandState.REFUSED:
                 return await self._refused(batch, errand, rail_seconds)
             case ErrandState.LAPSED:
@@ -260,7 +263,7 @@ class Settling:
     async def _refused(self, batch: Batch, errand: Errand, rail_seconds: int) -> bool:
         assert errand.refusal is not None and batch.expires_at is not None
         if errand.refusal is Refusal.DONE_BEFORE:
-            return await self._confirm(batch)
+            return await self._confirm(batch, rail_seconds)
         if rail_seconds >= batch.expires_at:
             return await self._reopen(batch, errand, errand.refusal.value, rail_seconds)
         if errand.refusal in MAY_PASS:
@@ -273,11 +276,16 @@ class Settling:
             return False
         return await self._batches.move(batch, batch.state, reason=errand.refusal.value)
 
-    async def _confirm(self, batch: Batch) -> bool:
+    async def _confirm(self, batch: Batch, rail_seconds: int) -> bool:
         """Booked as done only when the rail's own books say exactly what was approved."""
         recorded = await self._rail.recorded(batch.corridor, bytes.fromhex(batch.id))
         if recorded is None:
-            return False  # a node that has not come that far; the next sweep asks again
+            # A node that has not come that far; the next sweep asks again.
+            if batch.expires_at is not None and rail_seconds >= batch.expires_at + UNSEEN_SECONDS:
+                detail = f"{batch.corridor}: said to be done, and in none of the rail's books"
+                if await self._batches.open_case_of_day(batch.id, detail, detail, self._now_ms()):
+                    log.error("case SETTLEMENT of batch %s: %s", batch.id, detail)
+            return False
         if differences := _differences(batch, recorded):
             await self._park(batch, f"the rail's record differs: {', '.join(differences)}")
             return True
@@ -299,7 +307,7 @@ class Settling:
         if may_happen(errand) or rail_seconds < batch.expires_at:
             return False
         if await self._rail.recorded(batch.corridor, bytes.fromhex(batch.id)) is not None:
-            return await self._confirm(batch)
+            return await self._confirm(batch, rail_seconds)
         return await self._batches.move(batch, BatchState.REOPENING, reason=reason)
 
     async def _misfit(self, batch: Batch) -> str | None:
