@@ -320,7 +320,11 @@ async def test_the_use_of_a_float_is_what_payments_took_out_of_it_in_the_last_we
     """What people take out, or move elsewhere, would be bought again and again."""
     liquidity, desk = room.office.liquidity, room.office.desk
     await room.pay_whole()
-    room.clock.pass_(8 * 86_400)
+    room.clock.pass_(7 * 86_400 - 1)
+    assert len(await liquidity.use_per_day()) == 1
+    room.clock.pass_(2)
+    assert await liquidity.use_per_day() == {}
+    room.clock.pass_(86_400)
     taken = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=1_000)
     await desk.see(taken.id, "OUT-1", by=CHEP)
     moved = await room.agreed(Kind.REBALANCE, source="mtn_ug", target="airtel_ug", minor=2_000)

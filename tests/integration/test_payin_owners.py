@@ -17,6 +17,7 @@ from engine.money import Money
 from engine.payments.lifecycle import State
 from engine.payments.payins.judging import PayIn, Stage
 from engine.ports import Finding, Outcome, PaidIn
+from tests.integration.owner import Owner
 from tests.integration.payins_room import (
     AMINA,
     BRIAN,
@@ -141,6 +142,43 @@ async def test_a_notice_that_is_late_by_days_is_known_before_people_act(
     asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
     assert (asked.state, till.mpesa.returned) == (Stands.FAILED, [])
     assert await stands(till, pay_in) == (Stage.FOUND, payment_id, 0)
+
+
+async def test_what_was_collected_two_hours_before_its_notice_is_known_when_that_comes(
+    till: Till,
+) -> None:
+    payment_id = await till.waiting()
+    await collected(till, payment_id)
+    till.world.clock.pass_(2 * 3600 - 1)
+    pay_in = await till.announce("nobody")
+    assert await stands(till, pay_in) == (Stage.TAKEN, payment_id, 0)
+
+
+async def test_what_lies_further_back_is_looked_for_when_people_act_for_three_days(
+    till: Till,
+) -> None:
+    payment_id = await till.waiting()
+    await collected(till, payment_id)
+    till.world.clock.pass_(2 * 3600 + 60)
+    pay_in = await till.announce("nobody")
+    assert (await till.again(pay_in)).stage is Stage.SUSPENDED
+    late = await till.waiting()
+    await collected(till, late, "TKK7RT61SV")
+    till.world.clock.pass_(3 * DAY_SECONDS - 60)
+    other = await till.announce("nobody", receipt="TKK7RT61SV")
+    asked = await till.agree(Kind.RETURN_PAY_IN, pay_in=other.id)
+    assert (asked.state, till.mpesa.returned) == (Stands.FAILED, [])
+    assert (await till.again(other)).payment == late
+
+
+async def test_a_collection_that_ended_with_another_receipt_owns_no_pay_in(
+    till: Till, bureau: Bureau
+) -> None:
+    """Whatever a line says that was matched to it."""
+    await collected(till, await till.waiting(), "TKK7RT61SV")
+    await bureau.take_whole(bureau.line("TKK7RT61SV"))
+    await Owner(till.world.pool).force("update statement_line set receipt = $1", RECEIPT)
+    assert (await till.announce("nobody")).stage is Stage.SUSPENDED
 
 
 @AMOUNTS

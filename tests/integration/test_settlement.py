@@ -93,6 +93,20 @@ async def test_a_clock_that_was_set_back_keeps_nobody_from_comparing_pools_and_b
     assert hall.rail.asked > before
 
 
+@pytest.mark.parametrize("other", ['{"quote": "EUR", "mid": 2}', '{"at_ms": 1, "mid": 2}'])
+async def test_a_batch_is_worked_out_again_by_its_own_rate_alone(hall: Hall, other: str) -> None:
+    """Beside those of other moments, and of other currencies at the same moment."""
+    await hall.pay()
+    await hall.pool.execute(
+        "insert into fx_rate select (jsonb_populate_record(r, $1::text::jsonb)).* from fx_rate r",
+        other,
+    )
+    await hall.close()
+    await hall.sweep(4)
+    assert await hall.states() == [BatchState.SETTLED]
+    await hall.assert_settled()
+
+
 async def test_the_auditor_finds_nothing_wrong_with_it(hall: Hall) -> None:
     for _ in range(3):
         await hall.pay()

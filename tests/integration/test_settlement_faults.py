@@ -949,7 +949,7 @@ async def test_somebody_else_who_sends_from_our_account_is_noticed(hall: Hall) -
     await hall.pay()
     await hall.close()
     await hall.sweep(3)
-    hall.rail.numbers["submitter"] = 5
+    hall.rail.numbers["submitter"] += 1  # one of theirs is enough
     await hall.pay()
     await hall.close()
     await hall.sweep(3)

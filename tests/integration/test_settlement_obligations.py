@@ -357,6 +357,11 @@ async def test_a_large_payment_is_settled_alone_and_at_once(shared_database_url:
         standings = [(await hall.room.standings.of_payment(each))[0] for each in large]
         assert {each.batch_id for each in standings} == {batch.id for batch in batches}
         assert len(batches) == 2
+        await hall.return_(large[0], minor=129_033)  # what comes back moves as much
+        await hall.sweep(4)
+        [back] = (await hall.batches())[2:]
+        assert (back.cause, back.payment_count) == (Cause.SINGLE, 1)
+        assert back.state is BatchState.SETTLED
 
 
 async def test_without_a_rate_a_window_stays_open(hall: Hall) -> None:

@@ -8,7 +8,8 @@ from engine.payments.settlement.batch_store import AWAKE, Rest
 from engine.payments.settlement.errand_store import ErrandStore
 from engine.payments.settlement.state import BatchState as S
 from engine.payments.settlement.state import ErrandState
-from engine.ports import Refusal
+from engine.payments.settlement.submitting import has_lapsed
+from engine.ports import Refusal, Settlement, SettlementTerms
 from tests.integration.settlement_room import PAIR, Hall, open_hall
 
 
@@ -32,6 +33,15 @@ async def refused(hall: Hall, refusal: Refusal) -> Rest:
 
 def seconds_of(hall: Hall, rest: Rest) -> float:
     return rest.not_before_ms / 1000 - int(hall.clock.epoch())
+
+
+@pytest.mark.parametrize(("rail_seconds", "is_over"), [(99, False), (100, True)])
+def test_approvals_are_worth_nothing_from_their_last_second_on(
+    rail_seconds: int, is_over: bool
+) -> None:
+    """What would only cost its fee is not sent."""
+    terms = SettlementTerms(PAIR, b"1" * 16, b"2" * 32, 1, (1, 0), (0, 1), expires_at=100)
+    assert has_lapsed(Settlement(terms, ()), rail_seconds) is is_over
 
 
 async def test_a_corridor_rests_twice_as_long_after_the_same_refusal_again(hall: Hall) -> None:

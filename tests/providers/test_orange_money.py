@@ -480,6 +480,9 @@ async def test_prompt_is_ordered_as_the_reference_records_it(company: Company) -
         Answer(417),
         orange.core_answer(417, status="PENDING"),
         orange.core_answer(417, inittxnstatus="60019", status="SUCCESSFULL"),
+        orange.core_answer(417, inittxnstatus="200", status="FAILED"),  # its first half was well
+        orange.core_answer(500, inittxnstatus="60019", status="FAILED"),  # 417 alone refuses
+        orange.core_answer(200, status="SUCCESSFULL", amount="a lot"),
         Answer(500, message={"fault": {"code": 900901, "message": "after the door"}}),
     ],
 )

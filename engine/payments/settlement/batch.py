@@ -116,7 +116,8 @@ def fits(batch: Batch, operators: Collection[str], members: Sequence[str], asset
 def faults_of(batch: Batch, content: Content, mids: Mapping[str, Mid]) -> list[str]:
     """How a batch differs from what its obligations and the accepted rates come to.
 
-    `mids`: the accepted rates of that moment, by currency, as they are stored.
+    `mids`: the accepted rates of that moment, by currency, as they are stored: those that the
+    content was worked out by.
     """
     said = {
         "its number of payments": (batch.payment_count, content.payment_count),
@@ -129,5 +130,5 @@ def faults_of(batch: Batch, content: Content, mids: Mapping[str, Mid]) -> list[s
     faults = [what for what, (there, expected) in said.items() if there != expected]
     used = {mid.currency: mid for mid in batch.basis.mids}
     needed = {read_account(account).currency for account in content.basis.interpool}
-    wrong = [c for c in sorted(needed) if used.get(c) != mids.get(c) or c not in used]
+    wrong = [c for c in sorted(needed) if used.get(c) != mids[c]]
     return faults + [f"its rate of {currency}" for currency in wrong]
