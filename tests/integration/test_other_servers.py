@@ -22,8 +22,10 @@ def test_the_postgres_whose_programs_are_named_is_started(
     monkeypatch.setenv("POSTGRES_BIN", str(named))
     assert embedded.program("pg_dump") == named / "pg_dump"
     server = embedded.start_postgres(servers_folder / "of-another")
-    assert command_of(server) == str(named / "postgres")
-    server.stop()
+    try:
+        assert command_of(server) == str(named / "postgres")
+    finally:
+        server.stop()
 
 
 def test_the_redis_that_is_named_is_started_and_ended_by_the_next_start(
