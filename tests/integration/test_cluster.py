@@ -235,6 +235,8 @@ async def looked(redis: ClusterPipeline) -> None:
 def _redirections(cluster: Cluster) -> int:
     """From the servers' own count of errors."""
     stats = b"".join(node.admin.info("errorstats") for node in cluster.nodes)
+    if not stats.strip():
+        pytest.skip("Redis counts its errors from 6.2 on")
     return sum(map(int, re.findall(rb"errorstat_MOVED:count=(\d+)", stats)))
 
 
