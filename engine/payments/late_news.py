@@ -24,6 +24,9 @@ WITHDRAWN: Final = "withdrawn"
 PAID_TWICE: Final = "PAID_TWICE"
 """The kind of the case about a payer who seems to have paid by hand and by prompt."""
 
+NEWS_SETTLES_SECONDS = 120
+"""Until then an operator's status may not show what its own callback has said already."""
+
 HearMoney = Callable[[str, PaidIn, bool], Awaitable[None]]
 """Takes in money that belongs to no collection: operator, what came, whether that is proven."""
 

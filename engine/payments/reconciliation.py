@@ -17,6 +17,7 @@ from engine.errors import CappError, OurFault, ProviderError
 from engine.outbox import Leased, Outbox, ever_rarer
 from engine.payments.asking import Asking
 from engine.payments.health import Record, Told, unheard
+from engine.payments.late_news import NEWS_SETTLES_SECONDS
 from engine.payments.lifecycle import LIVE_DIRECTION, State
 from engine.payments.our_faults import OurFaults, words_of
 from engine.payments.patience import ORDER_OVER_SECONDS
@@ -236,14 +237,15 @@ class Reconciler:
         """An answer that decides strikes the question off (`Payments.apply_finding`).
 
         Asked by the schedule, counted from the first news; when the operator has not answered by
-        the time that is promised, people are called and no more is asked.
+        the time that is promised, people are called and no more is asked: never before its answer
+        could have counted.
         """
         payment, schedule = found.payment, self._schedule.of(found.operator, found.direction)
         age = self._clock.epoch() - int(question.payload or 0)
         answer = await self._hear(payment, found.attempt_id, found.direction)
         if not await self._outbox.still_there(question.id):
             return
-        if not schedule.escalation(age):
+        if not schedule.escalation(age) or age < NEWS_SETTLES_SECONDS:
             again = self._clock.epoch() + schedule.next_look(age, self._draw()) + 1
             await self._outbox.release(question.id, question.claim, again)
             return

@@ -21,7 +21,7 @@ from engine.payments.confirming import Confirming
 from engine.payments.evidence import Source
 from engine.payments.facts import Ending
 from engine.payments.health import Record, told_by_finding, unheard
-from engine.payments.late_news import LateNews
+from engine.payments.late_news import NEWS_SETTLES_SECONDS, LateNews
 from engine.payments.lifecycle import Event, State
 from engine.payments.payment import Payment, code_of
 from engine.payments.planning import Planner, Timing
@@ -38,9 +38,6 @@ from engine.restored import NEVER, Restored
 
 TRIES_MAX = 5
 """How often a step is planned anew when somebody else moved the payment meanwhile."""
-
-NEWS_SETTLES_SECONDS = 120
-"""Until then an operator's status may not show what its own callback has said already."""
 
 # What every step asks about (`decisions/0027`).
 _SUCCEEDED, _CALLBACK, _QUERY = Outcome.SUCCEEDED, Source.CALLBACK, Source.QUERY

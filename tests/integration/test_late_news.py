@@ -7,13 +7,16 @@ import pytest
 
 from engine.clock import AttemptId, PaymentId
 from engine.errors import OutcomeUnknown, Throttled, Unreachable
+from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
+from engine.payments.reconciliation import Reconciler
+from engine.payments.schedule import Schedule
 from engine.payments.stepping import Heard
 from engine.payments.store import question_id
 from engine.ports import Finding, Outcome
 from tests.integration.books import assert_books
-from tests.integration.world import FAILED, PENDING, SUCCEEDED, World, open_world
+from tests.integration.world import FAILED, PENDING, SUCCEEDED, EndedSweeps, World, open_world
 
 pytestmark = pytest.mark.long("deaths at each step; test_payments.py keeps late money")
 
@@ -211,6 +214,32 @@ async def test_an_operator_that_answers_when_the_promised_time_is_over_calls_nob
     world.mpesa.findings = [answer]
     await sweep_after(world, 25 * HOUR)
     assert len(world.mpesa.questions) == 1
+    assert (await questions(world), await world.cases()) == (0, [])
+
+
+async def test_nobody_is_called_before_an_answer_could_have_counted(world: World) -> None:
+    """Where little time is promised: it was proven, and people were called for want of proof."""
+    payment_id, attempt = await failed(world)
+    await world.tell(attempt, SUCCEEDED)
+    world.mpesa.findings = [SUCCEEDED] * 9
+    hasty = EndedSweeps(
+        Reconciler(
+            store=world.store,
+            outbox=Outbox(world.pool, world.clock, lease_seconds=60),
+            payments=world.payments,
+            clock=world.clock,
+            ask=world.dispatcher.ask,
+            schedule=Schedule(looks=(30, 60), escalate_after=40, jitter=0),
+        )
+    )
+    for _ in range(2):
+        world.clock.pass_(45)
+        await hasty.sweep()
+        await world.dispatched()
+    assert await world.state(payment_id) is not State.COLLECT_FAILED
+    assert await questions(world) == 1
+    world.clock.pass_(45)
+    await hasty.sweep()
     assert (await questions(world), await world.cases()) == (0, [])
 
 
