@@ -67,6 +67,8 @@ class Sims:
         if operator not in self._tellers:
             return None
         told = self._kept.of(msisdn) or await self._fetch(operator, msisdn)
+        # Ours may be late, and somebody else's question about the number was answered meanwhile.
+        told = told or self._kept.of(msisdn)
         if told is None:
             return SimSeen(operator, is_told=False)
         if told.answer is None:

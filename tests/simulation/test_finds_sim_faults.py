@@ -13,7 +13,7 @@ import pytest
 from engine.compliance.clearance import Thresholds
 from engine.compliance.compliance import Compliance
 from engine.decisions import Decision
-from engine.payments import unseen
+from engine.payments import rulings, unseen
 from engine.payments.payment import Payment
 from engine.payments.rulings import Rulings
 from engine.payments.sequel import Following, Sequel
@@ -94,12 +94,19 @@ def every_look_is_the_first(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Compliance, "recheck", forgetful)
 
 
+def for_another_payee_all_is_asked_anew(patch: pytest.MonkeyPatch) -> None:
+    """Also of the payer's SIM, on which people have ruled."""
+    patch.setattr(rulings, "_of_sim_alone", lambda clearance: None)
+
+
 ROUGH = Weather(clock_jump_per_hour=0.0, restored=0.0, outage_per_hour=2.0, fails=0.05)
 """Where clocks are right, and payouts wait for their operators."""
 CHANGED = Options(payments=12, sims=True, weather=ROUGH, stirred=False, span_seconds=7200.0)
 LISTED = replace(CHANGED, payments=24, weather=replace(ROUGH, listed_per_hour=10.0))
 DEAF = replace(LISTED, weather=replace(LISTED.weather, reply_lost=0.2))
 SILENT = replace(CHANGED, weather=replace(ROUGH, outage_per_hour=20.0))
+BACK = replace(ROUGH, turns_around=0.5, fails=0.02, news_told_days_max=0.2)
+RETURNED = replace(CHANGED, payments=24, portals=True, weather=BACK)
 FAULTS: Sequence[tuple[Fault, Options, str]] = [
     (nobody_asks_when_it_leaves_the_queue, CHANGED, "nobody asked about the payer's SIM"),
     (silence_is_no_change, CHANGED, "nobody has ruled on the payer's SIM"),
@@ -108,6 +115,7 @@ FAULTS: Sequence[tuple[Fault, Options, str]] = [
     (a_release_states_what_is_told_then, SILENT, "held once more"),
     (what_a_repeat_finds_was_shown, DEAF, "nobody has ruled on the payer's SIM"),
     (nobody_needs_to_have_seen_it, CHANGED, "nobody has ruled on the payer's SIM"),
+    (for_another_payee_all_is_asked_anew, RETURNED, "held once more"),
     (every_look_is_the_first, CHANGED, "held once more"),
 ]
 

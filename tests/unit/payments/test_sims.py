@@ -109,6 +109,21 @@ async def test_a_late_answer_is_none_and_serves_nobody() -> None:
     assert teller.asked == [PAYER]
 
 
+async def test_what_another_question_was_answered_meanwhile_serves_the_one_that_is_late() -> None:
+    teller = Teller(NOW)
+    teller.may_answer.clear()
+    sims = sims_with(teller, seconds=0.2)
+    late = asyncio.ensure_future(sims.of("mpesa_ke", PAYER))
+    await until(lambda: teller.asked)
+    held_back, teller.may_answer = teller.may_answer, asyncio.Event()
+    teller.may_answer.set()
+    assert await sims.of("mpesa_ke", PAYER) == await late
+    seen = await late
+    assert seen is not None and seen.changed_ms == ms(NOW)
+    held_back.set()
+    await sims.aclose()
+
+
 async def test_what_was_asked_ahead_is_there_when_it_is_needed() -> None:
     teller = Teller(NOW)
     sims = sims_with(teller)

@@ -3,7 +3,17 @@
 import msgspec
 import pytest
 
-from engine.compliance.clearance import Resemblance, Seen, SimSeen, Thresholds, clear
+from engine.compliance.clearance import (
+    Resemblance,
+    Seen,
+    SimSeen,
+    Thresholds,
+    clear,
+    of_sim_alone,
+    replay,
+    seen_in,
+    with_ruled,
+)
 from engine.compliance.lists.listed import Source
 from engine.compliance.matching import BirthSays, Match
 from engine.decisions import Decision, Kind
@@ -71,3 +81,27 @@ def test_an_entry_that_no_decision_before_held_for_is_news(
     now: Decision, shown: list[Decision], news: bool
 ) -> None:
     assert has_news(now, [*OTHERS, *shown]) is news
+
+
+def test_a_release_states_every_change_that_people_were_shown_and_each_once() -> None:
+    first, second = of_sim(1), of_sim(2)
+    stated = with_ruled(held("1"), [first, held("2"), second, first])
+    assert stated is not None and replay(stated) == stated
+    seen = seen_in(stated)
+    assert [sim.changed_ms for sim in seen.ruled] == [1, 2]
+    assert [found.match.entry_id for found in seen.resemblances] == ["1"]
+
+
+def test_a_release_of_which_nobody_was_shown_a_change_states_what_it_did() -> None:
+    assert with_ruled(held("1"), [held("2")]) == held("1")
+    assert with_ruled(None, []) is None
+
+
+def test_for_another_payee_only_what_was_ruled_of_the_sim_stands() -> None:
+    stated = of_sim_alone(with_ruled(of_sim(2), [of_sim(1)]))
+    assert stated is not None and replay(stated) == stated
+    seen = seen_in(stated)
+    assert {sim.changed_ms for sim in seen.ruled} == {1, 2}
+    assert (seen.lists, seen.named, seen.was_told) == ({}, (), ("payee",))
+    assert of_sim_alone(held("1")) is None
+    assert of_sim_alone(None) is None
