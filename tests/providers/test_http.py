@@ -128,6 +128,15 @@ def test_who_stood_still_hears_what_came_meanwhile_before_giving_up(
     answers: bool, loop: str
 ) -> None:
     """A process is frozen, or its machine is, for longer than it would have waited."""
+    for _ in range(20):
+        said = said_by_who_stood_still(answers=answers, loop=loop)
+        if said is not None:
+            break
+    assert said == ("200\n" if answers else "ReadTimeout\n")
+
+
+def said_by_who_stood_still(*, answers: bool, loop: str) -> str | None:
+    """None where this process itself was held up, and the other gave up before it was frozen."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         command = [sys.executable, "-c", ASKS, url, loop]
@@ -135,14 +144,16 @@ def test_who_stood_still_hears_what_came_meanwhile_before_giving_up(
             connection, _ = listener.accept()
             with connection:
                 connection.recv(65_536)
-                process.send_signal(signal.SIGSTOP)
-                os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+                os.kill(process.pid, signal.SIGSTOP)
+                seen = os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+                if seen is None or seen.si_code != os.CLD_STOPPED:
+                    return None
                 if answers:
                     connection.sendall(OK.encode())
                 time.sleep(1.0 + 2 * STOOD_STILL_SECONDS)
                 process.send_signal(signal.SIGCONT)
                 said, _ = process.communicate(timeout=120)
-    assert said == ("200\n" if answers else "ReadTimeout\n")
+    return said
 
 
 async def test_closed_port_is_unreachable(make_client: MakeClient) -> None:
