@@ -594,6 +594,22 @@ async def test_both_secrets_sign_while_they_overlap_and_only_the_new_one_afterwa
         verify(heard.headers, heard.body, [old], hall.world.clock.epoch())
 
 
+async def test_ten_secrets_may_sign_at_once_for_a_week_each_and_no_more(hall: HookHall) -> None:
+    """Each makes a header longer that receivers bound."""
+    id_ = await hall.subscribe(EventKind.CREATED)
+    for hours in [7 * 24] * 9:
+        hall.world.clock.pass_(1)
+        rotated = await hall.hooks.rotate(id_, HookId(hall.ids.hex()), hours)
+        assert rotated.overlap_hours == hours
+    signing = await HookStore(hall.world.pool, 1).secrets(id_, int(hall.world.clock.epoch() * 1000))
+    assert len(signing) == 10
+    with pytest.raises(StaffMistake, match="10 secrets sign at once"):
+        await hall.hooks.rotate(id_, HookId(hall.ids.hex()), 1)
+    with pytest.raises(StaffMistake, match="0 to 168 hours"):
+        await hall.hooks.rotate(id_, HookId(hall.ids.hex()), 7 * 24 + 1)
+    assert (await hall.hooks.rotate(id_, HookId(hall.ids.hex()), 0)).is_fresh
+
+
 async def test_secrets_lie_sealed_and_are_put_under_a_new_key_while_messages_go(
     hall: HookHall,
 ) -> None:

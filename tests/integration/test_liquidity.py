@@ -17,7 +17,7 @@ from engine.ledger.chart import Account
 from engine.ledger.chart import Kind as AccountKind
 from engine.ledger.entries import Manual
 from engine.ledger.plans import CREATE, Plan, Verdict
-from engine.ledger.pool_postings import reserve_return, reserve_withdrawal
+from engine.ledger.pool_postings import complete_withdrawal, reserve_return, reserve_withdrawal
 from engine.payments.lifecycle import State as PaymentState
 from engine.ports import Direction
 from tests.integration.books import assert_books
@@ -175,6 +175,12 @@ async def test_who_began_a_withdrawal_that_others_cancelled_meanwhile_has_it_end
     await room.agreed(Kind.CANCEL_WITHDRAWAL, withdrawal=withdrawal.id)
     slower = Movements(Booker(room.pool, room.committer, 1), room.office.proposals, OPERATORS)
     assert (await slower.withdraw(withdrawal)).state is State.FAILED
+    gone = complete_withdrawal(1, "UGX", 2, 400_000)
+    ended = await Booker(room.pool, room.committer, 1).follow(
+        withdrawal, withdrawal.id, Manual.WITHDRAWN, gone
+    )
+    assert ended is not None
+    assert (ended.state, "WITHDRAWAL_CANCELLED" in ended.text) == (State.FAILED, True)
     assert await pools(room) == (POOL_UGX, 0, 0, POOL_UGX)
 
 
@@ -185,6 +191,13 @@ async def test_all_that_is_free_may_leave_and_not_a_unit_more(room: Room) -> Non
         await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=POOL_UGX)
     ).state is State.WAITING
     assert await pools(room) == (0, 0, POOL_UGX, POOL_UGX)
+
+
+async def test_what_is_no_withdrawal_is_not_cancelled_as_one(room: Room) -> None:
+    other = await room.propose(Kind.WRITE_OFF, currency="UGX", minor=5)
+    asked = await room.agreed(Kind.CANCEL_WITHDRAWAL, withdrawal=other.id)
+    assert (asked.state, "is no withdrawal" in asked.outcome) == (State.FAILED, True)
+    assert (await room.office.proposals.get(other.id)).state is State.PROPOSED
 
 
 async def test_float_is_not_moved_to_where_it_is(room: Room) -> None:
