@@ -351,6 +351,14 @@ async def test_limits_are_told_in_headers_and_hold_for_a_key_and_for_all_keys(
         assert others == [200, 200, 429]
 
 
+async def test_who_is_refused_is_told_as_well_what_is_left(database_url: str) -> None:
+    async with open_client_room(database_url, CAPP_API_CLIENT_KEY_PER_MINUTE="9") as room:
+        for path, status, left in (("?most=none", 400, 8), (f"/{'0' * 32}/status", 404, 7)):
+            refused = await room.get(f"/payments{path}")
+            assert refused.status_code == status
+            assert refused.headers["ratelimit"].startswith(f'"key";r={left};')
+
+
 async def test_a_long_page_counts_as_the_requests_that_it_costs(database_url: str) -> None:
     """A hundred lines as five; otherwise one key at its pace would fill a web process."""
     async with open_client_room(database_url, CAPP_API_CLIENT_KEY_PER_MINUTE="7") as room:

@@ -191,7 +191,7 @@ async def test_nobody_is_told_that_a_reservation_is_small_for_another_reason(
     answer = await room.post("/payments/send", quoted, key="send-0001")
     assert said(answer) == (409, "not_now", "float")
 
-    async def refuse(*_: object) -> None:
+    async def refuse(*_: object, **__: object) -> None:
         raise NoWayNow("no_way.refused")
 
     with monkeypatch.context() as refusing:

@@ -22,8 +22,9 @@ from engine.session.names import (
 )
 from engine.session.session import Holder
 from engine.session.verbs.pricing import HOLDERS_MAX
+from tests.leap import leap
 from tests.ticks import counted
-from tests.unit.session.rooms import NETWORKS, PIN, TEXTS, House, MemoryNames
+from tests.unit.session.rooms import LONG_SECONDS, NETWORKS, PIN, TEXTS, House, MemoryNames
 
 PAYEE = "256772000002"
 MARY = Msisdn("+256772000002")
@@ -274,6 +275,20 @@ async def test_of_several_wallets_a_confirm_hears_the_name_of_the_one_that_is_pa
     await house.press(*first)
     await house.press(*first, "0", "0", str(other)[1:], "500", "1", PIN)
     assert house.payments.told == ["Nakato Prossy Mary"]
+
+
+async def test_a_confirm_behind_a_pin_that_is_compared_late_hears_the_name_all_the_same() -> None:
+    """The session that is saved as over keeps no name; the verb that goes on has its own."""
+    house = await caller()
+    house.names.told[MARY] = WHOLE
+    await house.press(*TO_PRICE, "1")
+    house.customers.pin_delay = LONG_SECONDS
+    with house.hurried():
+        late = await house.take("*".join([*TO_PRICE, "1", PIN]))
+    assert late.text == TEXTS.render("en", "session.late")
+    leap(LONG_SECONDS)
+    await house.turns.aclose()
+    assert house.payments.told == [WHOLE]
 
 
 async def test_a_confirm_hears_no_name_that_was_not_told_in_time() -> None:

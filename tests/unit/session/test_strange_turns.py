@@ -290,6 +290,17 @@ async def test_a_dial_under_the_id_of_a_session_that_is_over_is_another_one(is_t
     assert house.session().nonce != nonce
 
 
+async def test_a_dial_that_finds_a_session_that_is_over_under_its_id_is_counted_once() -> None:
+    """It is begun before the save tells of the other one, and once more behind it."""
+    house = await caller()
+    await house.take("")
+    await house.turns.note_end(SessionEnd("s1", "?", EndReason.CANCELLED, PAYER, "63902"))
+    nonce = house.session().nonce
+    assert not (await house.take("")).ends
+    assert house.session().nonce != nonce
+    assert house.begun == [PAYER, PAYER]
+
+
 async def test_a_dial_that_is_told_from_others_is_itself_also_behind_the_end() -> None:
     house = await caller()
     counted: dict[str, Any] = {"cumulative": False}

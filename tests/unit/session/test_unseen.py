@@ -112,6 +112,19 @@ async def test_who_looked_at_something_else_between_pays_once() -> None:
     assert len(house.payments.confirmed) == 1
 
 
+async def test_who_ended_something_else_between_pays_once() -> None:
+    """That session ended by its own last screen, and left nothing but what it had heard of."""
+    house = await caller()
+    await house.press(*TO_PIN)
+    async with storing(house, "s1"):
+        assert (await house.press("8", "5", "3", "2", "1", session_id="s2")).ends
+        assert not house.payments.confirmed
+        await house.press(*TO_PIN, session_id="s3")
+        again = await house.take("*".join((*TO_PIN, PIN)), "s3")
+        assert again.text.startswith("CAPP000001 started")
+    assert len(house.payments.confirmed) == 1
+
+
 async def test_who_looked_at_something_else_is_told_at_the_next_dial() -> None:
     """What they looked at left no price, and began long after the payment was made."""
     house = await caller()
