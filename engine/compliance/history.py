@@ -77,7 +77,7 @@ select a.n, c.id, c.msisdn, c.msisdn_sealed, c.country, c.tier, c.name, c.born, 
   left join lateral (
     select count(distinct p.payer) filter (where p.payer <> a.payer) as payee_payers_day_count
       from (select h.* from clearance h
-             where a.watched = 1 and h.tenant = $1 and h.payee = a.payee and h.quote <> a.quote
+             where a.watched = 1 and h.tenant = $1 and h.payee = a.payee
                and h.at_ms > a.at_ms - 86400000 and h.at_ms <= a.at_ms
              order by h.at_ms desc limit {ROWS_MAX}) p) paid on true
   left join lateral (
