@@ -79,7 +79,8 @@ class JournalReader:
             return await self._read(connection, marks, now_ms, since_first_ms)
 
     async def forget(self) -> int:
-        """Drop what is older than it is kept; how many events. What still waits is kept."""
+        """Drop what is older than it is kept; how many events. What still waits is kept, unless for
+        nobody but who was removed."""
         before_ms = int(self._clock.epoch() * 1000) - KEPT_MS
         tag = await self._pool.execute(_FORGET, self._tenant, before_ms)
         return int(tag.rpartition(" ")[2])
@@ -184,6 +185,7 @@ select j.payment, j.version, j.state, j.at_ms, p.terms, c.facts, coalesce(b.stat
    select from hook_event e where e.tenant = $1 and e.payment = j.payment
       and e.sequence >= j.version * 8 and e.sequence < j.version * 8 + 8)
  order by j.at_ms, j.payment, j.version"""
+# In turn with removals: what one of them does not see waiting, it would leave waiting for ever.
 _KEEP: Final = """
 with kept as (
   insert into hook_event (tenant, id, payment, sequence, client, kind, state, terms, at_ms)
@@ -197,12 +199,15 @@ addressed as (
   select k.id, s.id, $1, k.payment, k.sequence, 1, $2, $2, $2
     from kept k join hook_subscription s on s.tenant = $1 and s.state <> 'removed'
      and (s.client is null or s.client = k.client)
-     and (s.events = '{}' or k.kind = any(s.events)) and k.at_ms >= s.made_ms)
+     and (s.events = '{}' or k.kind = any(s.events)) and k.at_ms >= s.made_ms
+  for share of s)
 select count(*)::int from kept"""
 _FORGET: Final = """
 with old as (
   delete from hook_event e where e.tenant = $1 and e.at_ms < $2
-     and not exists (select from hook_delivery d where d.event = e.id and d.state = 1)
+     and not exists (
+       select from hook_delivery d join hook_subscription s on s.id = d.subscription
+        where d.event = e.id and d.state = 1 and s.state <> 'removed')
   returning id),
 unsent as (delete from hook_delivery d using old where d.event = old.id),
 tried as (delete from hook_attempt a using old where a.event = old.id)
