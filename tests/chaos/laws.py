@@ -239,11 +239,10 @@ def _learned(stored: Stored, reading: Reading) -> Iterator[str]:
         texts = [text for text in reading.inboxes.get(number, ()) if stored.code in text]
         if len({*texts}) < len(texts):
             yield f"the {side} was told the same twice: {texts}"
-        came_late = side == "payer" and stored.state == "REFUNDED" and _tells_of_late_money(texts)
         for template, words in _NOTICES.items():
             due = (stored.state, side) in _DUE[template]
             told = sum(words in text for text in texts)
-            if told > due and not (came_late and template in _ENDED_UNPAID):
+            if told > due:
                 yield f"the {side} was told what is not so: {texts}"
             if told < due and template not in stored.unsure:
                 yield f"the {side} was never told: {texts}"
@@ -266,18 +265,6 @@ _DUE = {
     "expired": {("EXPIRED", "payer")},
     "cancelled": {("CANCELLED", "payer")},
 }
-
-# It was so when it was told. Money that came later is told of by itself; an older version beside
-# said of it what it said of every refund without a reason.
-_ENDED_UNPAID = {"collect_failed", "expired", "cancelled"}
-_LATE = ("reached us after this payment had ended", "Not delivered. We are returning")
-
-
-def _tells_of_late_money(texts: Sequence[str]) -> bool:
-    ends = [words for name, words in _NOTICES.items() if name in _ENDED_UNPAID]
-    told = sum(end in text for end in ends for text in texts)
-    return told == 1 and sum(late in text for late in _LATE for text in texts) == 1
-
 
 # Whether the payer was charged, the payee paid, the payer refunded.
 _ENDINGS = {

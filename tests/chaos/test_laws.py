@@ -40,8 +40,6 @@ RETURNED = Movement(UG, "refund", OTHER_PAYER, 20_700)
 PAID_BY = "PAID1 Confirmed. KES 500 sent to +256772. Fee KES 15. Total paid KES 515."
 RECEIVED = "PAID1 Confirmed. You have received UGX 14,000 from +254711."
 GIVEN_BACK = "BACK1 Confirmed. UGX 20,700 was returned to you."
-FAILED = "BACK1 Failed: the phone did not answer in time. Nothing was charged."
-CAME_LATE = "BACK1: UGX 20,700 reached us after this payment had ended. We are returning it to you."
 DEPOSITED = Movement(KE, "collection", STRANGER, 7_000, "R1")
 SENT = Movement(KE, "collection", SENDER, 9_000, "R2")
 SENT_BACK = Movement(KE, "refund", SENDER, 9_000, "R3")
@@ -183,13 +181,6 @@ FALSE: dict[str, tuple[Reading, str]] = {
     "paid, and told that it went back": (
         _inbox(PAYER, PAID_BY, "PAID1 Confirmed. KES 515 was returned to you."), "what is not so",
     ),
-    "refunded, and told that nothing was charged": (
-        _inbox(OTHER_PAYER, FAILED, GIVEN_BACK), "the payer was told what is not so",
-    ),
-    "refunded late, and told of two ends": (
-        _inbox(OTHER_PAYER, FAILED, CAME_LATE, "BACK1 Expired before it was paid.", GIVEN_BACK),
-        "the payer was told what is not so",
-    ),
     "refunded, and the payee told of money": (
         _inbox(OTHER_PAYEE, "BACK1 Confirmed. You have received KES 690 from +256773."),
         "the payee was told what is not so",
@@ -255,10 +246,6 @@ def test_notice_that_may_have_left_may_be_missing() -> None:
         inboxes={**TRUE.inboxes, PAYEE: []},
     )
     assert breaches(unsure) == []
-
-
-def test_who_was_told_of_late_money_was_told_before_that_nothing_was_charged() -> None:
-    assert breaches(_inbox(OTHER_PAYER, FAILED, CAME_LATE, GIVEN_BACK)) == []
 
 
 def test_true_story_is_settled() -> None:

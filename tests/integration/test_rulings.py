@@ -446,7 +446,7 @@ async def test_whoever_is_to_be_paid_again_is_looked_at_first(world: World) -> N
     assert await world.rulings.repay(payment_id, BY_TWO, payee=Msisdn("+256772000099"))
     await world.dispatched()
     assert await world.state(payment_id) is S.ON_HOLD
-    assert (await world.cases(), len(world.mtn.orders)) == (["RETURNED", "ON_HOLD"], 1)
+    assert (await world.cases(), len(world.mtn.orders)) == (["ON_HOLD", "RETURNED"], 1)
     assert await world.rulings.release(payment_id, BY_TWO)
     await world.dispatched()
     assert world.mtn.orders[-1].msisdn == "+256772000099"

@@ -1,4 +1,4 @@
-"""What of somebody's past a question counts, at the edge of each window, and how long it is kept."""
+"""What of a past a question counts, at the edge of each window, and how long it is kept."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta

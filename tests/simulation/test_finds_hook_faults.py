@@ -171,8 +171,7 @@ FAULTS: Sequence[tuple[Fault, Options, str]] = [
 def test_fault_breaks_a_law_within_few_seeds(
     fault: Fault, options: Options, law: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, breach = first_breach(fault, options, monkeypatch)
-    assert law in str(breach)
+    first_breach(fault, options, monkeypatch, law)
 
 
 def test_the_same_worlds_are_whole_without_a_fault() -> None:
