@@ -49,7 +49,7 @@ class ChainWeather:
     dropped: float = 0.05  # not taken, and nobody heard of that either
     forgotten: float = 0.08  # acknowledged, and lost by the node
     behind: float = 0.15  # what is asked is answered as of a while ago
-    forked: float = 0.02  # said to be done by a node on a fork, which comes back hours later
+    forked: float = 0.1  # said to be done by a node on a fork, which comes back hours later
     halted_per_hour: float = 0.1  # nothing is carried out for hours
     paused_per_hour: float = 0.1  # the contract refuses everything for a while
     signer_away: float = 0.05
