@@ -104,6 +104,8 @@ class MemoryRail:
     is_away: bool = False
     asked: int = 0
     unsigned: int = 0  # so often nobody signs
+    numbers_behind: int = 0  # so many numbers less are seen as used than are
+    is_forked: bool = False  # what is not decided is called done
     is_stale: bool = False  # records of batches are not seen yet
     decimals: int = 6  # of the asset
     forgets_order: bool = False  # only hashes are known
@@ -147,7 +149,7 @@ class MemoryRail:
 
     async def next_sequence_number(self, account: str) -> int:
         self._answer()
-        return self.numbers[account]
+        return max(self.numbers[account] - self.numbers_behind, 0)
 
     async def estimate(self, instruction: Instruction) -> int | Refusal:
         self._answer()
@@ -158,6 +160,8 @@ class MemoryRail:
         self.carry_out()
         if prepared.hash in self.decided:
             return self.decided[prepared.hash]
+        if self.is_forked:
+            return Found(Standing.DONE, 1, 7)
         place = (prepared.slot.account, prepared.slot.sequence_number)
         if self.waiting.get(place) == prepared:
             return Found(Standing.WAITING)

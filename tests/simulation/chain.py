@@ -49,9 +49,7 @@ class ChainWeather:
     dropped: float = 0.05  # not taken, and nobody heard of that either
     forgotten: float = 0.08  # acknowledged, and lost by the node
     behind: float = 0.15  # what is asked is answered as of a while ago
-    forked: float = (
-        0.0  # said to be done, for good: it stands nowhere; then its account stands still
-    )
+    forked: float = 0.1  # said to be done by a node on a fork, which comes back hours later
     halted_per_hour: float = 0.1  # nothing is carried out for hours
     paused_per_hour: float = 0.1  # the contract refuses everything for a while
     signer_away: float = 0.05
@@ -110,7 +108,6 @@ class SimulatedChain:
         self.truth = Truth(totals={name: [POOL_MINOR, POOL_MINOR] for name in corridors})
         self._waiting: dict[tuple[str, int], Waiting] = {}
         self._forks: dict[bytes, float] = {}
-        self.has_lied: set[bytes] = set()  # ids of batches of which a node said what is not so
         self._halted_until = 0.0
         self._paused_until = 0.0
         self._ahead = chance.randint(-300, 300)
@@ -128,6 +125,7 @@ class SimulatedChain:
     def calm(self) -> None:
         """Nothing goes wrong any more."""
         self._weather.calm()
+        self._forks.clear()
         self._halted_until = self._paused_until = 0.0
 
     def _halt(self) -> None:
@@ -209,7 +207,7 @@ class SimulatedChain:
         at, found = self.truth.decided.get(prepared.hash, (inf, Found(Standing.UNKNOWN)))
         if at <= seen:
             return found
-        if prepared.hash in self._forks:
+        if self._now < self._forks.get(prepared.hash, 0.0):
             return Found(Standing.DONE, 1, 7)
         place = prepared.slot.account, prepared.slot.sequence_number
         waits = self._waiting.get(place)
@@ -222,10 +220,11 @@ class SimulatedChain:
         return Found(Standing.GONE if is_past else Standing.UNKNOWN)
 
     def _fork(self, prepared: Prepared) -> None:
-        del self._waiting[prepared.slot.account, prepared.slot.sequence_number]
-        self._forks[prepared.hash] = self._now
-        if (done := _read(prepared)) is not None:
-            self.has_lied.add(done.terms.batch_id)
+        """Said to be done. In truth it is lost, or it is done later after all."""
+        if self._chance.random() < 0.7:
+            del self._waiting[prepared.slot.account, prepared.slot.sequence_number]
+            self._world.happened["chain forked from"] += 1
+        self._forks[prepared.hash] = self._now + self._chance.choice((10.0, 600.0, 20000.0))
         self._world.happened["chain forked"] += 1
 
     async def carried_out(self, account: str, *, first: int) -> Sequence[tuple[bytes, Found]]:
@@ -292,7 +291,7 @@ class SimulatedChain:
             return
         self._carry_out()
         account, number = prepared.slot.account, prepared.slot.sequence_number
-        if prepared.hash in self.truth.decided or prepared.hash in self._forks:
+        if prepared.hash in self.truth.decided:
             return
         if number < len(self.truth.order.get(account, [])):
             raise Rejected(NAME, "old", code="SEQUENCE_NUMBER_TOO_OLD", reason=Reason.OTHER)

@@ -377,6 +377,28 @@ class ModelErrands(ErrandStore):
     async def taken_from(self, account: str, number: int) -> set[int]:
         return await self._wire.ask(lambda: self._taken(account, number))
 
+    async def called_over(self, account: str, number: int, rail_seconds: int) -> list[Transaction]:
+        def read() -> list[Transaction]:
+            return [
+                t
+                for t in self._of(account, (Stage.DONE, Stage.REFUSED))
+                if t.slot.sequence_number >= number and t.slot.expires_at < rail_seconds
+            ]
+
+        return await self._wire.ask(read)
+
+    async def ended_by(self, errand: Errand) -> Transaction | None:
+        def read() -> Transaction | None:
+            for t in self._rows.transactions.values():
+                if t.errand == errand.id and t.prepared and t.prepared.hash == errand.hash:
+                    return t
+            return None
+
+        return await self._wire.ask(read)
+
+    async def free(self, transaction: Transaction) -> bool:
+        return await self._wire.ask(lambda: self._step(transaction, stage=Stage.GONE) is not None)
+
     async def allocate(
         self, transaction_id: str, errand: Errand | None, slot: Slot, now_ms: int
     ) -> Transaction | None:

@@ -17,6 +17,7 @@ from engine.payments.settlement.booking import Booking
 from engine.payments.settlement.errand_store import Errand
 from engine.payments.settlement.settling import Settling
 from engine.payments.settlement.state import BatchState
+from engine.payments.settlement.submitting import Submitting
 from engine.ports import Approval, Recorded
 from tests.simulation.chain import ChainWeather, SimulatedChain
 from tests.simulation.finding import Fault, first_breach, planted
@@ -64,6 +65,23 @@ def what_was_sent_is_final(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SimulatedChain, "recorded", recorded)
 
 
+def a_place_called_taken_stays_taken(patch: pytest.MonkeyPatch) -> None:
+    """Though by the account's order nothing stands there."""
+
+    async def nothing(self: Submitting, account: str, first: int, rail_seconds: int) -> None: ...
+
+    patch.setattr(Submitting, "_free_what_never_was", nothing)
+
+
+def what_is_called_done_is_waited_for(patch: pytest.MonkeyPatch) -> None:
+    """However long the chain has had no such window."""
+
+    async def never(self: Submitting, errand: Errand) -> bool:
+        return False
+
+    patch.setattr(Submitting, "never_was", never)
+
+
 def one_word_is_enough(patch: pytest.MonkeyPatch) -> None:
     """On either side."""
     init = SimulatedChain.__init__
@@ -109,14 +127,17 @@ def final_is_booked_for_each_look(patch: pytest.MonkeyPatch) -> None:
 QUIET = Weather(clock_jump_per_hour=0.0, restored=0.0)
 SETTLED = Options(payments=15, settlement=True, weather=QUIET, stirred=False, span_seconds=3600.0)
 LATE = replace(
-    SETTLED, chain_weather=ChainWeather(behind=0.5, slow=0.6, lost=0.3, halted_per_hour=3.0)
+    SETTLED,
+    chain_weather=ChainWeather(behind=0.5, slow=0.6, lost=0.3, halted_per_hour=3.0, forked=0.0),
 )
 FORKED = replace(SETTLED, chain_weather=ChainWeather(forked=0.5, slow=0.6))
 PAUSED = replace(SETTLED, chain_weather=ChainWeather(paused_per_hour=5.0, slow=0.6))
 FAULTS: Sequence[tuple[Fault, Options, str]] = [
-    (a_window_is_reopened_in_its_time, LATE, "in a window again"),
+    (a_window_is_reopened_in_its_time, LATE, "settled twice"),
     (what_has_no_answer_is_reopened, LATE, "turned round, and the chain has moved it"),
     (what_was_sent_is_final, FORKED, "final, and the chain has moved nothing"),
+    (a_place_called_taken_stays_taken, FORKED, "a window never ends"),
+    (what_is_called_done_is_waited_for, FORKED, "a window never ends"),
     (one_word_is_enough, SETTLED, "moved by the word of one"),
     (a_window_is_booked_rounded, SETTLED, "a window moves another net"),
     (final_is_booked_for_each_look, SETTLED, "moved on the chain, and not in the books"),
@@ -133,8 +154,8 @@ def test_fault_breaks_a_law_within_few_seeds(
 def test_the_same_worlds_are_whole_without_a_fault() -> None:
     happened: Counter[str] = Counter()
     for seed in range(1, 6):
-        for options in (SETTLED, LATE, PAUSED):
+        for options in (SETTLED, LATE, PAUSED, FORKED):
             happened.update(World(seed, options).run().happened)
     # As in `test_simulation.py`: where none of it comes about every law is kept as well.
-    for name in ("window closed", "window settled", "window reopened"):
+    for name in ("window closed", "window settled", "window reopened", "chain forked"):
         assert happened[name], name

@@ -254,6 +254,33 @@ class ErrandStore:
                     refusal.value if refusal else None, 0 if done else 1,
                 )  # fmt: skip
 
+    async def called_over(self, account: str, number: int, rail_seconds: int) -> list[Transaction]:
+        """What the rail called done or refused from `number` on, and is too late for by now."""
+        rows = await self._pool.fetch(
+            "select * from settlement_transaction where tenant = $1 and account = $2"
+            " and stage <> 5 and stage in (3, 4) and number >= $3 and expires_at < $4"
+            " order by number",
+            self._tenant, account, number, rail_seconds,
+        )  # fmt: skip
+        return [_transaction(row) for row in rows]
+
+    async def ended_by(self, errand: Errand) -> Transaction | None:
+        """What was signed for it and is said to have ended it."""
+        row = await self._pool.fetchrow(
+            "select * from settlement_transaction where errand = $1 and tenant = $2 and hash = $3",
+            errand.id, self._tenant, errand.hash,
+        )  # fmt: skip
+        return _transaction(row) if row is not None else None
+
+    async def free(self, transaction: Transaction) -> bool:
+        """It was called over and never was: its number is free. Its errand stays as it is."""
+        moved = await self._pool.fetchval(
+            "update settlement_transaction set stage = $3 where id = $1 and stage = $2"
+            " returning true",
+            transaction.id, int(transaction.stage), int(Stage.GONE),
+        )  # fmt: skip
+        return bool(moved)
+
     async def taken_from(self, account: str, number: int) -> set[int]:
         """Numbers from `number` on that something of ours has."""
         rows = await self._pool.fetch(

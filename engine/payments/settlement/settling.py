@@ -43,6 +43,9 @@ CHECK_SECONDS = 60
 UNSEEN_SECONDS = 3600
 """So long after its approvals, by the rail's clock, a batch that was said to be done and that no
 node has in its books is somebody's affair: the one that said so may have been wrong."""
+NEVER_SECONDS = 2 * UNSEEN_SECONDS
+"""So long people and other nodes may still show it; what by the rail's own order never was done
+then goes into a window again."""
 REFUSALS_TOLD = 2
 """So many batches in a row refused for the same reason are somebody's affair."""
 
@@ -238,12 +241,13 @@ class Settling:
                     batch, BatchState.SUBMITTED
                 )
             case ErrandState.DONE:
-                return await self._confirm(batch, rail_seconds)
+                return await self._confirm(batch, rail_seconds) or await self._doubt(
+                    batch, errand, rail_seconds
+                )
             case ErrandState.REFUSED:
                 return await self._refused(batch, errand, rail_seconds)
             case ErrandState.LAPSED:
-                reason = errand.refusal.value if errand.refusal else "nobody carried it out in time"
-                return await self._reopen(batch, errand, reason, rail_seconds)
+                return await self._reopen(batch, errand, _why_lapsed(errand), rail_seconds)
 
     async def _lapse(self, batch: Batch, errand: Errand, rail_seconds: int) -> bool:
         """Whose approvals are past is not tried again, however long it was to wait for that."""
@@ -299,6 +303,21 @@ class Settling:
             batch, BatchState.SETTLED, now_ms=self._now_ms(), settled_at=recorded.settled_at
         )
 
+    async def _doubt(self, batch: Batch, errand: Errand, rail_seconds: int) -> bool:
+        """What one node called done may never have been. Only the account's own order can say so,
+        long after its approvals: then not even the rail can carry it out any more.
+        """
+        assert batch.expires_at is not None
+        if rail_seconds < batch.expires_at + NEVER_SECONDS:
+            return False
+        if not await self._submitting.never_was(errand):
+            return False
+        log.error(
+            "settlement batch %s was called done, and by the rail's order never was", batch.id
+        )
+        await self._errands.lapse(errand)
+        return True
+
     async def _reopen(self, batch: Batch, errand: Errand, reason: str, rail_seconds: int) -> bool:
         """Only when the rail itself can carry it out no more, whoever asks: approvals are past by
         its clock, nothing of ours may still happen, and it is not in its books.
@@ -348,6 +367,14 @@ class Settling:
 
 def _facts(batch: Batch) -> str:
     return msgspec.json.encode({"settlement": batch.id, "corridor": batch.corridor}).decode()
+
+
+def _why_lapsed(errand: Errand) -> str:
+    if errand.refusal is not None:
+        return errand.refusal.value
+    if errand.hash is not None:  # nothing that is signed anew keeps the hash of what was before
+        return "it was called done, and never was"
+    return "nobody carried it out in time"
 
 
 def _differences(batch: Batch, recorded: Recorded) -> list[str]:

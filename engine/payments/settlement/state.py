@@ -24,9 +24,9 @@ class ErrandState(IntEnum):
 
     WANTED = 1
     UNDER_WAY = 2  # something signed for it may happen
-    DONE = 3  # for ever
+    DONE = 3  # for ever, unless by the rail's own order it never was: then LAPSED
     REFUSED = 4  # a definitive no; nothing of it can happen unless it is wanted again
-    LAPSED = 5  # its approvals are past and nothing signed for it can happen
+    LAPSED = 5  # its approvals are past, and nothing signed for it can happen
 
 
 class Stage(IntEnum):

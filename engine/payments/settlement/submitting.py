@@ -115,6 +115,16 @@ class Submitting:
         while await self._wait(account) and self._clock.epoch() < until:
             await self._hand_in(account, holder)
 
+    async def never_was(self, errand: Errand) -> bool:
+        """Whether what is said to be done stands nowhere, and by the rail's own order never will.
+
+        Raises what the rail raises.
+        """
+        ended = await self._errands.ended_by(errand)
+        if ended is None or ended.prepared is None:
+            return False
+        return (await self._rail.find(ended.prepared)).standing is Standing.GONE
+
     # What may still happen.
 
     async def _hear(self, account: str, live: Sequence[Transaction]) -> list[Transaction]:
@@ -236,11 +246,24 @@ class Submitting:
         if not live:
             return
         first = await self._rail.next_sequence_number(account)
+        await self._free_what_never_was(account, first, rail_seconds)
         taken = await self._errands.taken_from(account, first)
         for number in range(first, live[-1].slot.sequence_number):
             if number not in taken:
                 slot = Slot(account, number, rail_seconds + self._rail.expires_seconds)
                 await self._fill_place(slot)
+
+    async def _free_what_never_was(self, account: str, first: int, rail_seconds: int) -> None:
+        """What was called over stands in the account's order, or a node was wrong: then its place
+        is empty, and it can be in it no more. Whoever takes it, one number is used once.
+        """
+        for transaction in await self._errands.called_over(account, first, rail_seconds):
+            assert transaction.prepared is not None
+            found = await self._rail.find(transaction.prepared)
+            if found.standing is Standing.GONE and await self._errands.free(transaction):
+                number = transaction.slot.sequence_number
+                detail = f"the rail called over what it never did: number {number} of {account}"
+                await self._open_case(account, f"never {transaction.id}", detail)
 
     async def _fill_place(self, slot: Slot) -> None:
         allocated = await self._errands.allocate(self._ids.hex(), None, slot, self._now_ms())
