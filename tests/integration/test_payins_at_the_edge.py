@@ -90,6 +90,27 @@ async def test_what_is_being_collected_by_its_notice_is_not_put_aside_in_another
     assert await till.float_() == held + TOTAL.minor
 
 
+# Asked about and proven.
+
+
+async def test_one_alone_asks_the_operator_and_the_question_counts_once(till: Till) -> None:
+    """So many questions there are before people are told: none is used up for nothing."""
+    heard = await till.room.pay_ins.hear("mpesa_ke", PaidIn(RECEIPT, TOTAL, "nobody", ""))
+    again_ms = heard.heard_ms + 1
+    assert [await till.room.store.is_turn_to_ask(heard, again_ms) for _ in range(2)] == [
+        True,
+        False,
+    ]
+    assert (await till.again(heard)).asked == 1
+
+
+async def test_what_is_proven_stays_so_when_it_is_told_once_more(till: Till) -> None:
+    """An operator that then says nothing more would have it denied."""
+    paid = PaidIn(RECEIPT, TOTAL, "nobody", "")
+    told = [await till.room.pay_ins.hear("mpesa_ke", paid, proven=p) for p in (False, True, False)]
+    assert [each.proven for each in told] == [False, True, True]
+
+
 # What nobody could prove.
 
 
