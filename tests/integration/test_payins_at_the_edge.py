@@ -17,7 +17,7 @@ from engine.ports import Accepted, Finding, Outcome, PaidIn, PayInRefusal, Reaso
 from tests.integration.owner import Owner
 from tests.integration.payins_room import TOTAL, Till, bureau_at, code, open_till
 from tests.integration.test_statements import Bureau
-from tests.integration.world import SUCCEEDED
+from tests.integration.world import FAILED, SUCCEEDED
 
 LARGE = 11_000
 """Shillings: above what an unsigned word is believed about."""
@@ -68,6 +68,26 @@ async def test_a_code_that_two_payments_have_names_neither(
     states = [await till.world.state(payment_id) for payment_id in (first, second)]
     assert states == [State.COLLECTING, State.COLLECTING]
     assert await till.open_cases() == ["PAY_IN"]
+
+
+async def test_a_code_that_is_anothers_but_for_two_bits_names_nobody(till: Till) -> None:
+    """What is looked up is the ending of an id, which lacks them."""
+    payment_id = await till.waiting()
+    beside = PaymentId(f"{payment_id[:-13]}{int(payment_id[-13], 16) ^ 1:x}{payment_id[-12:]}")
+    assert code(beside) != code(payment_id)
+    assert (await till.announce(code(beside))).stage is Stage.SUSPENDED
+    assert await till.world.state(payment_id) is State.COLLECTING
+
+
+@pytest.mark.parametrize(("days", "stage"), [(6, Stage.HEARD), (8, Stage.SUSPENDED)])
+async def test_late_money_finds_its_payment_by_its_code_for_a_week(
+    till: Till, days: int, stage: Stage
+) -> None:
+    """Of what is found its operator is asked, for it goes back; all else is for people."""
+    payment_id = await till.waiting()
+    await till.world.tell(await till.world.live(payment_id), FAILED)
+    till.world.clock.pass_(days * 24 * 3600)
+    assert (await till.announce(code(payment_id))).stage is stage
 
 
 async def test_what_is_being_collected_by_its_notice_is_not_put_aside_in_another_amount(
