@@ -10,6 +10,7 @@ from engine.clock import PaymentId, first_id_at
 from engine.desk.proposals import Kind
 from engine.desk.proposals import State as Stands
 from engine.errors import OurFault, Rejected, Unreachable
+from engine.money import Money
 from engine.payments.lifecycle import State
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payins.returns import CALL_AGAIN_SECONDS
@@ -122,6 +123,14 @@ async def test_one_alone_asks_the_operator_and_the_question_counts_once(till: Ti
         False,
     ]
     assert (await till.again(heard)).asked == 1
+
+
+@pytest.mark.parametrize(("more", "stage"), [(0, Stage.SUSPENDED), (1, Stage.HEARD)])
+async def test_an_unsigned_word_is_believed_up_to_its_amount(
+    till: Till, more: int, stage: Stage
+) -> None:
+    amount = Money(till.mpesa.facts.confirm_callback_above_minor + more, "KES")
+    assert (await till.announce("nobody", amount=amount)).stage is stage
 
 
 async def test_what_is_proven_stays_so_when_it_is_told_once_more(till: Till) -> None:
@@ -244,3 +253,12 @@ async def test_a_return_that_was_refused_while_another_took_it_up_waits_for_nobo
     assert (await till.office.proposals.get(asked.id)).state is Stands.FAILED
     assert (await till.again(pay_in)).stage is Stage.SUSPENDED
     assert (await till.suspense(), await till.held()) == (TOTAL.minor, 0)
+
+
+async def test_what_went_back_is_said_to_be_done_by_the_two_who_sent_it_alone(till: Till) -> None:
+    pay_in = await till.announce("nobody")
+    await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    await till.room.returns.hear_return(pay_in.id, SUCCEEDED)
+    again = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    assert (again.state, again.outcome) == (Stands.FAILED, "it is RETURNED")
+    assert till.mpesa.returned == [RECEIPT]
