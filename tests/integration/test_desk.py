@@ -477,3 +477,34 @@ async def test_what_becomes_of_one_proposal_becomes_of_no_other(room: Room, what
     await do(room.office.proposals, mine)
     after = [await room.pool.fetchrow(row, each.id) for each in (mine, other)]
     assert (after[0] == before[0], after[1] == before[1]) == (False, True)
+
+
+MAY_HAVE_MOVED = {State.APPROVED, State.WAITING, State.DONE}
+
+
+@pytest.mark.parametrize("state", list(State))
+async def test_what_two_people_agreed_on_may_have_moved_unless_it_never_will(
+    room: Room, state: State
+) -> None:
+    """A pool is allowed to differ by that much: by what was turned down it is a loss untold."""
+    asked = await room.propose(Kind.TOP_UP, **TOP_UP)
+    is_decided = state not in (State.PROPOSED, State.EXPIRED)
+    await room.pool.execute(
+        "update proposal set state = $2, decided_by = $3, decided_ms = $4 where id = $1",
+        asked.id, state, BABU if is_decided else None, asked.made_ms if is_decided else None,
+    )  # fmt: skip
+
+    async def found(since_ms: int, at_ms: int) -> bool:
+        made_ms = asked.made_ms
+        proposals = await room.office.proposals.under_way(
+            [Kind.TOP_UP, Kind.REBALANCE], since_ms=made_ms + since_ms, at_ms=made_ms + at_ms
+        )
+        return [each.id for each in proposals] == [asked.id]
+
+    may_have = state in MAY_HAVE_MOVED
+    assert [await found(*when) for when in ((0, 0), (-1, 1))] == [may_have, may_have]
+    assert not await found(1, 2) and not await found(-2, -1)
+    others = await room.office.proposals.under_way(
+        [Kind.REBALANCE], since_ms=0, at_ms=asked.made_ms
+    )
+    assert others == []

@@ -10,6 +10,7 @@ from engine.clock import PaymentId, first_id_at
 from engine.desk.proposals import Kind
 from engine.desk.proposals import State as Stands
 from engine.errors import OurFault, Rejected, Unreachable
+from engine.money import Money
 from engine.payments.lifecycle import State
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payins.returns import CALL_AGAIN_SECONDS
@@ -17,7 +18,7 @@ from engine.ports import Accepted, Finding, Outcome, PaidIn, PayInRefusal, Reaso
 from tests.integration.owner import Owner
 from tests.integration.payins_room import TOTAL, Till, bureau_at, code, open_till
 from tests.integration.test_statements import Bureau
-from tests.integration.world import SUCCEEDED
+from tests.integration.world import FAILED, SUCCEEDED
 
 LARGE = 11_000
 """Shillings: above what an unsigned word is believed about."""
@@ -70,6 +71,26 @@ async def test_a_code_that_two_payments_have_names_neither(
     assert await till.open_cases() == ["PAY_IN"]
 
 
+async def test_a_code_that_is_anothers_but_for_two_bits_names_nobody(till: Till) -> None:
+    """What is looked up is the ending of an id, which lacks them."""
+    payment_id = await till.waiting()
+    beside = PaymentId(f"{payment_id[:-13]}{int(payment_id[-13], 16) ^ 1:x}{payment_id[-12:]}")
+    assert code(beside) != code(payment_id)
+    assert (await till.announce(code(beside))).stage is Stage.SUSPENDED
+    assert await till.world.state(payment_id) is State.COLLECTING
+
+
+@pytest.mark.parametrize(("days", "stage"), [(6, Stage.HEARD), (8, Stage.SUSPENDED)])
+async def test_late_money_finds_its_payment_by_its_code_for_a_week(
+    till: Till, days: int, stage: Stage
+) -> None:
+    """Of what is found its operator is asked, for it goes back; all else is for people."""
+    payment_id = await till.waiting()
+    await till.world.tell(await till.world.live(payment_id), FAILED)
+    till.world.clock.pass_(days * 24 * 3600)
+    assert (await till.announce(code(payment_id))).stage is stage
+
+
 async def test_what_is_being_collected_by_its_notice_is_not_put_aside_in_another_amount(
     till: Till, bureau: Bureau, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,6 +109,35 @@ async def test_what_is_being_collected_by_its_notice_is_not_put_aside_in_another
     pay_in = await till.announce(code(payment_id))
     assert (pay_in.stage, await till.suspense()) == (Stage.TAKEN, 0)
     assert await till.float_() == held + TOTAL.minor
+
+
+# Asked about and proven.
+
+
+async def test_one_alone_asks_the_operator_and_the_question_counts_once(till: Till) -> None:
+    """So many questions there are before people are told: none is used up for nothing."""
+    heard = await till.room.pay_ins.hear("mpesa_ke", PaidIn(RECEIPT, TOTAL, "nobody", ""))
+    again_ms = heard.heard_ms + 1
+    assert [await till.room.store.is_turn_to_ask(heard, again_ms) for _ in range(2)] == [
+        True,
+        False,
+    ]
+    assert (await till.again(heard)).asked == 1
+
+
+@pytest.mark.parametrize(("more", "stage"), [(0, Stage.SUSPENDED), (1, Stage.HEARD)])
+async def test_an_unsigned_word_is_believed_up_to_its_amount(
+    till: Till, more: int, stage: Stage
+) -> None:
+    amount = Money(till.mpesa.facts.confirm_callback_above_minor + more, "KES")
+    assert (await till.announce("nobody", amount=amount)).stage is stage
+
+
+async def test_what_is_proven_stays_so_when_it_is_told_once_more(till: Till) -> None:
+    """An operator that then says nothing more would have it denied."""
+    paid = PaidIn(RECEIPT, TOTAL, "nobody", "")
+    told = [await till.room.pay_ins.hear("mpesa_ke", paid, proven=p) for p in (False, True, False)]
+    assert [each.proven for each in told] == [False, True, True]
 
 
 # What nobody could prove.
@@ -203,3 +253,12 @@ async def test_a_return_that_was_refused_while_another_took_it_up_waits_for_nobo
     assert (await till.office.proposals.get(asked.id)).state is Stands.FAILED
     assert (await till.again(pay_in)).stage is Stage.SUSPENDED
     assert (await till.suspense(), await till.held()) == (TOTAL.minor, 0)
+
+
+async def test_what_went_back_is_said_to_be_done_by_the_two_who_sent_it_alone(till: Till) -> None:
+    pay_in = await till.announce("nobody")
+    await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    await till.room.returns.hear_return(pay_in.id, SUCCEEDED)
+    again = await till.agree(Kind.RETURN_PAY_IN, pay_in=pay_in.id)
+    assert (again.state, again.outcome) == (Stands.FAILED, "it is RETURNED")
+    assert till.mpesa.returned == [RECEIPT]

@@ -32,6 +32,7 @@ from simulator.operators.world import World
 from simulator.rates import MarketSettings
 from simulator.sandbox import Sandboxes, SandboxesSettings
 from tests.integration.world import ENVIRONMENT, SEEDS, TestClock, open_world
+from tests.until import until
 
 pytestmark = pytest.mark.long("history on a real Postgres; tests/unit/fx has the decision")
 
@@ -497,6 +498,65 @@ async def test_the_table_alone_is_enough_where_settings_say_so_and_each_way_roun
     assert (await book(pool, clock)).mid("KES", "UGX") == Decimal(25)
     clock.pass_(HOUR)
     assert await feed_of(pool, clock, table, sources_min=1).refresh() == 0  # the table went stale
+
+
+async def test_a_pair_that_the_table_has_both_ways_is_read_as_it_is_asked_for(
+    pool: Any, clock: TestClock
+) -> None:
+    """Turned round the other one may be another rate: each was rounded by whoever wrote it."""
+    await write_table(pool, clock, "UGX", "KES", "0.04")
+    await write_table(pool, clock, "KES", "UGX", "28.45")
+    table = RateTable(pool, 1, stale_after_seconds=HOUR)
+    said = await table.fetch([KES_UGX, Pair("UGX", "KES")])
+    assert [(each.pair, each.mid) for each in said] == [
+        (KES_UGX, "28.45"), (Pair("UGX", "KES"), "0.04"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("seconds", [HOUR, -HOUR])
+async def test_a_rate_prices_until_it_is_as_old_as_it_may_be_and_no_longer(
+    pool: Any, clock: TestClock, seconds: int
+) -> None:
+    """Nor does one of a clock that is as far ahead."""
+    await write_table(pool, clock, "KES", "UGX", "28.45")
+    rates = await book(pool, clock, stale_after_seconds=HOUR)
+    (rate,) = rates.known()
+    clock.pass_(rate.accepted_ms / 1000 - clock.epoch())  # what is stored ends with a millisecond
+    clock.pass_(seconds)
+    assert rates.mid("KES", "UGX") == Decimal("28.45")
+    clock.pass_(seconds / HOUR)
+    with pytest.raises(NoWayNow):
+        rates.mid("KES", "UGX")
+    assert [rates.is_stale(rate) for rate in rates.known()] == [True]
+
+
+async def test_rates_are_read_on_after_the_database_was_away(
+    pool: Any, clock: TestClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else a process would go on with what it knew, and price nothing once that is stale."""
+
+    class Away:
+        """Nobody answers twice, and then the database does."""
+
+        times = 2
+
+        async def fetch(self, *query: Any) -> Any:
+            if self.times:
+                self.times -= 1
+                raise ConnectionRefusedError("nobody answers")
+            return await pool.fetch(*query)
+
+    rates = await book(pool, clock)
+    assert rates.known() == []
+    await write_table(pool, clock, "KES", "UGX", "28.45")
+    reading = asyncio.create_task(rates.keep_fresh(Away(), 0.001))
+    try:
+        await until(lambda: rates.known() or reading.done())
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    assert rates.mid("KES", "UGX") == Decimal("28.45")
+    assert caplog.text.count("rates not refreshed: nobody answers") == 2
 
 
 @pytest.mark.parametrize("mid", ["104.5454545454545454545454545", "NaN", "Infinity", "1e-30"])

@@ -146,8 +146,13 @@ async def test_of_a_long_past_the_newest_five_hundred_are_counted(house: House) 
         ]
         # Older ones, whom nobody would miss unless they stood in the way of those.
         + [
-            (UUID(int=first + 1000 * m + 501 + n), now_ms - HOUR * 1500 - n, f"+25470000{n}", payee)
-            for m, payee in enumerate((JANE, NAKATO))
+            (
+                UUID(int=first + 1000 * m + 501 + n),
+                now_ms - HOUR * 1500 - n,
+                payer or f"+2547{n}",
+                payee,
+            )
+            for m, (payer, payee) in enumerate((("", JANE), ("", NAKATO), (JANE, JUMA)))
             for n in range(10)
         ],
     )

@@ -470,6 +470,17 @@ SPARSE = [
         None,
         None,
     ),
+    # Too short for a number with its country: whoever it is, is not told.
+    (
+        {"status": "SUCCESSFUL", "payer": {"partyIdType": "MSISDN", "partyId": "25677212"}},
+        None,
+        None,
+    ),
+    (
+        {"status": "SUCCESSFUL", "payer": {"partyIdType": "MSISDN", "partyId": "256772123"}},
+        None,
+        "+256772123",
+    ),
     (
         {"status": "SUCCESSFUL", "payee": {"partyIdType": "msisdn", "partyId": "256772123456"}},
         None,

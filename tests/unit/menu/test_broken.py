@@ -53,6 +53,24 @@ def test_a_broken_menu_gives_exactly_its_faults(tmp_path: Path, name: str) -> No
     assert found, "nothing is broken here"
 
 
+@pytest.mark.parametrize(("digits", "is_sound"), [(18, True), (19, False)])
+def test_an_answer_may_be_as_wide_as_it_is_shown(
+    tmp_path: Path, digits: int, is_sound: bool
+) -> None:
+    """Two letters and the digits, where twenty septets are shown of them."""
+    menus = shutil.copytree(SOUND, tmp_path / "menus")
+    form = menus / "form.yaml"
+    read = form.read_text(encoding="utf-8")
+    assert "C[MF][0-9]{3}" in read
+    form.write_text(read.replace("C[MF][0-9]{3}", f"C[MF][0-9]{{{digits}}}"), encoding="utf-8")
+    faults = examine(menus).faults
+    assert [fault for fault in faults if "what is typed takes up to" in fault] == (
+        []
+        if is_sound
+        else ["form.yaml:11: card: what is typed takes up to 21 septets, {answer} 20"]
+    )
+
+
 def test_a_file_too_large_to_be_a_journey_is_not_read(tmp_path: Path) -> None:
     menus = shutil.copytree(SOUND, tmp_path / "menus")
     (menus / "extra.yaml").write_text("screens: " + " " * DOCUMENT_BYTES_MAX, encoding="utf-8")
