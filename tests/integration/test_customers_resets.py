@@ -305,6 +305,16 @@ async def test_who_remembers_after_all_closes_the_window(room: Room) -> None:
     assert (await room.found()).tier == 0
 
 
+async def test_who_remembers_before_staff_agree_is_given_no_window(room: Room) -> None:
+    """Whoever holds the phone by then could choose a PIN in it."""
+    customer = await registered(room.house)
+    await room.house.ask_pin_reset(customer)
+    await room.house.change_pin(customer, NEW_PIN)
+    assert (await room.agreed(customer)).state is State.FAILED
+    assert not (await room.found()).may_reset_pin
+    assert await room.messages() == []
+
+
 async def test_for_a_day_after_a_reset_the_lowest_tier_counts(room: Room) -> None:
     customer = await registered(room.house)
     await room.pool.execute("update customer set tier = 2")
