@@ -61,6 +61,7 @@ async def test_what_was_theirs_is_gone_and_the_books_stand(house: House) -> None
     await over(house)
     amina = await house.customers.find(AMINA.msisdn)
     assert amina is not None
+    await house.customers.check_pin(amina, "4826", "a turn")  # leaves a mark of the guess
     journal = await house.pool.fetch("select * from journal order by payment, version")
     assert await erased(house, amina.customer_id) is State.DONE
     assert await house.customers.find(AMINA.msisdn) is None
