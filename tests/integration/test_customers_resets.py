@@ -240,6 +240,31 @@ async def test_what_was_carried_out_stays_done_when_its_window_is_over(room: Roo
     assert len(await room.messages()) == 1
 
 
+async def test_staff_open_no_second_window_for_what_was_asked_once(
+    room: Room,
+) -> None:
+    """Staff alone could open a second window, and whoever holds the phone use it."""
+    customer = await registered(room.house)
+    await room.house.ask_pin_reset(customer)
+    await room.agreed(customer)
+    await room.house.reset_pin(customer, NEW_PIN)
+    assert (await room.agreed(customer)).state is State.FAILED
+    assert not (await room.found()).may_reset_pin
+    assert len(await room.messages()) == 1
+
+
+async def test_who_chooses_behind_the_window_has_guessed_at_nothing(room: Room) -> None:
+    """The PIN that they would have now is not the one that counts: three tries would lock it."""
+    customer = await registered(room.house)
+    await room.house.ask_pin_reset(customer)
+    await room.agreed(customer)
+    room.clock.seconds += DAY
+    for _ in range(ATTEMPTS_MAX):
+        with pytest.raises(CustomerMistake, match=r"mistake\.reset_over"):
+            await room.house.reset_pin(customer, NEW_PIN)
+    assert (await room.house.check_pin(customer, PIN)).right
+
+
 async def test_of_two_phones_that_choose_at_once_one_succeeds(room: Room) -> None:
     customer = await registered(room.house)
     await room.house.ask_pin_reset(customer)
@@ -303,6 +328,16 @@ async def test_who_remembers_after_all_closes_the_window(room: Room) -> None:
     with pytest.raises(CustomerMistake, match=r"mistake\.reset_over"):
         await room.house.reset_pin(customer, "2580")
     assert (await room.found()).tier == 0
+
+
+async def test_who_remembers_before_staff_agree_is_given_no_window(room: Room) -> None:
+    """Whoever holds the phone by then could choose a PIN in it."""
+    customer = await registered(room.house)
+    await room.house.ask_pin_reset(customer)
+    await room.house.change_pin(customer, NEW_PIN)
+    assert (await room.agreed(customer)).state is State.FAILED
+    assert not (await room.found()).may_reset_pin
+    assert await room.messages() == []
 
 
 async def test_for_a_day_after_a_reset_the_lowest_tier_counts(room: Room) -> None:

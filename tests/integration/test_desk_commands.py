@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from channels.cli import _parser
@@ -282,6 +283,28 @@ async def test_a_payment_is_named_by_the_code_that_customers_see(room: Room) -> 
     for typed in ("ZZZZZZZZZZ", "7K2M"):
         with pytest.raises(StaffMistake, match=f"no payment {typed}"):
             await capp(room, "propose", "CORRECTION", f"payment={typed}", "version=1", *named)
+
+
+async def test_a_number_that_is_to_be_paid_is_not_shown_whole(room: Room) -> None:
+    words = ("CORRECTION", f"payment={room.office.ids.hex()}", "version=1")
+    await capp(room, "propose", *words, "--as", "Asha", "--why", "looked")
+    [proposal] = (await room.office.proposals.listed(only_open=True, most=1)).proposals
+    repaid = msgspec.structs.replace(
+        proposal, kind=Kind.REPAY_RETURNED, body='{"payment":"x","payee":"+254733123456"}'
+    )
+    line = desk.proposal_line(repaid, room.office)
+    assert "payment=x payee=********456" in line
+    assert "33123" not in line
+
+
+async def test_what_was_agreed_to_and_failed_did_not_come_to_what_was_wanted(room: Room) -> None:
+    named = ("--as", "Asha", "--why", "looked")
+    words = ("CORRECTION", f"payment={room.office.ids.hex()}", "version=1")
+    (asked,) = await capp(room, "propose", *words, *named)
+    approve = ("approve", asked.split()[0], "--as", "Babu")
+    options, said = _parser(approve).parse_args(approve), list[str]()
+    assert not await desk.COMMANDS["approve"](room.office, options, said.append)
+    assert "  failed  " in said[0]
 
 
 async def test_a_withdrawal_is_cancelled_by_the_end_of_its_id(room: Room) -> None:

@@ -6,11 +6,13 @@ import msgspec
 import pytest
 
 from engine.clients.quote_store import QuoteStore
-from engine.clock import CustomerId
+from engine.clock import CustomerId, Ids
+from engine.compliance.history import HistoryStore
 from engine.customers.erasing import Erasing
 from engine.desk.proposals import Kind, Person, State
 from engine.errors import StaffMistake
 from engine.ledger.auditor import Pace
+from engine.payments.portability_store import PortabilityStore
 from engine.privacy.resealing import Resealing
 from engine.privacy.seals import seals_of
 from tests.integration.books import assert_books
@@ -26,6 +28,7 @@ from tests.integration.privacy_room import (
     columns_with,
     live_a_while,
     open_house,
+    question,
 )
 
 pytestmark = pytest.mark.long("a customer with everything there can be, forgotten twice over")
@@ -58,6 +61,7 @@ async def test_what_was_theirs_is_gone_and_the_books_stand(house: House) -> None
     await over(house)
     amina = await house.customers.find(AMINA.msisdn)
     assert amina is not None
+    await house.customers.check_pin(amina, "4826", "a turn")  # leaves a mark of the guess
     journal = await house.pool.fetch("select * from journal order by payment, version")
     assert await erased(house, amina.customer_id) is State.DONE
     assert await house.customers.find(AMINA.msisdn) is None
@@ -76,6 +80,27 @@ async def test_what_was_theirs_is_gone_and_the_books_stand(house: House) -> None
     report = await office_of(house.room.world, {}, pace=Pace(0, 0)).auditor.audit_all()
     assert report.findings == ()
     await assert_books(house.pool)
+
+
+async def test_their_number_is_gone_from_requests_ported_numbers_and_payments_not_decided(
+    house: House,
+) -> None:
+    clock = house.room.world.clock
+    amina = await house.customers.register(AMINA.msisdn, "KE", "en", "4826")
+    await house.room.ask()
+    await house.pool.execute("update money_request set requester = $1", amina.customer_id)
+    await PortabilityStore(house.pool, 1, clock, Ids(clock)).put_down(
+        AMINA.msisdn, "airtel_ke", by="amina", why="their word"
+    )
+    await HistoryStore(house.pool, 1).look(question(), near_minor=10**9, watched=True)
+    theirs = (
+        "select (select count(*) from ported_number), (select count(*) from clearance),"
+        " (select count(*) from money_request where requester_msisdn like 'erased:%')"
+    )
+    assert tuple(await house.pool.fetchrow(theirs)) == (1, 1, 0)
+    await over(house)
+    assert await erased(house, amina.customer_id) is State.DONE
+    assert tuple(await house.pool.fetchrow(theirs)) == (0, 0, 1)
 
 
 async def test_who_asked_them_for_money_sees_no_number_and_no_tombstone(house: House) -> None:

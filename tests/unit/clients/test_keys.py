@@ -41,6 +41,14 @@ def test_only_the_secret_that_was_told_is_right() -> None:
     assert not MACS.is_right(None, ID, SECRET)
 
 
+def test_a_mac_is_written_as_those_that_are_stored() -> None:
+    """Written in any other way no client's key would open anything."""
+    assert (
+        MACS.mac(2, ID, SECRET).hex()
+        == "d701c230000844f1c0951f9f1fbfa96b056b5d1da96157e8ac228fea1e02acbf"
+    )
+
+
 def test_a_mac_proves_nothing_in_another_row_or_tenant() -> None:
     assert not MACS.is_right(stored(), KeyId("f" * 32), SECRET)
     assert not KeyMacs({1: ONE, 2: TWO}, 2).is_right(stored(), ID, SECRET)

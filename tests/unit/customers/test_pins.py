@@ -33,6 +33,12 @@ def test_a_mac_depends_on_key_version_customer_and_pin() -> None:
     assert keys.newest == 2
 
 
+def test_a_mac_is_written_as_those_that_are_stored() -> None:
+    """Written in any other way no customer's PIN would be right."""
+    mac = PinKeys({1: b"o" * 32, 2: b"n" * 32}).mac(2, ONE, "4826")
+    assert mac.hex() == "489dedac8d228efdb76d776697eeaecbf583e57a9a207dbfe99d110f674a35e6"
+
+
 def test_keys_are_never_shown_and_short_ones_refused() -> None:
     assert "aaaa" not in repr(PinKeys({1: b"a" * 32}))
     with pytest.raises(ValueError, match="too short: versions"):

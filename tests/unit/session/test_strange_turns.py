@@ -413,6 +413,14 @@ async def test_nobody_walks_back_behind_what_was_done() -> None:
     assert house.session("b").screen == "home.menu"
 
 
+async def test_a_secret_is_never_taken_from_a_dial_string() -> None:
+    """Also where what it is typed for has no effect yet: the phone keeps what it dialled."""
+    house = await caller()
+    await house.press("5", "3", "1", PIN)
+    assert house.session().screen == "account.pin_new"
+    assert not house.editions.current.steps.may_be_dialled(house.session(), "3690")
+
+
 async def test_a_confirm_is_never_agreed_to_by_a_dial_string() -> None:
     house = await caller()
     await house.press("1", PAYEE, "1000")
