@@ -65,6 +65,23 @@ async def test_more_proposals_than_a_screen_holds_are_told_of_and_can_be_seen(
     ]
 
 
+async def test_a_part_of_an_id_that_two_proposals_have_decides_on_neither(room: Room) -> None:
+    one, other = [
+        await room.propose(Kind.TOP_UP, operator="mpesa_ke", minor=minor) for minor in (5, 7)
+    ]
+    tail = one.id[-8:]
+    await room.pool.execute(
+        "update proposal set id = $2 where id = $1", other.id, other.id[:-8] + tail
+    )
+    before = await capp(room, "proposals", "--all")
+    with pytest.raises(StaffMistake, match=f"2 proposals end in {tail}"):
+        await capp(room, "approve", tail, "--as", "Babu")
+    with pytest.raises(StaffMistake, match="no part of an id"):
+        await capp(room, "approve", tail[-3:], "--as", "Babu")
+    assert await capp(room, "proposals", "--all") == before
+    assert len(before) == 2
+
+
 async def test_a_top_up_from_asking_to_the_statement(room: Room) -> None:
     (asked,) = await capp(
         room, "propose", "TOP_UP", "operator=mpesa_ke", "amount=5000.50", "--as", "Asha",
