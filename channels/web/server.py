@@ -31,6 +31,10 @@ _SPARE: Final = 0.9
 FULL_SECONDS: Final = 1.0
 """How long one caller too many may take to say something; only then can it read our answer."""
 
+LAST_SECONDS: Final = 0.2
+"""So long a process that ends hears whoever is let in and owed nothing: what they sent may not have
+been read yet."""
+
 HEAD_BYTES_MAX: Final = 16 * 1024
 """Of the first line and all headers. Tokens, the longest of what we read, stay below 2 KiB."""
 HEADERS_MAX: Final = 64
@@ -76,6 +80,7 @@ class Connection(HttpToolsProtocol):
         self._loose_bytes = 0  # of what came since the packet in which the head began, or any body
         self._packet_bytes = 0
         self._is_lost = False  # a request of this packet led nowhere
+        self._is_ending = False
         self._patience: asyncio.TimerHandle | None = None
         self.held = self._bounds.headers
 
@@ -97,6 +102,20 @@ class Connection(HttpToolsProtocol):
         self._unread.stop()
         self._unset_keepalive_if_required()  # uvicorn lets it run where they hung up rudely
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """The process ends: the answer that is owed is the last, or the one to what is on its way.
+        To hang up at once would cut off who was let in a moment before and has sent a request.
+        """
+        self._is_ending = True
+        if self._owes_answer():
+            super().shutdown()
+        else:
+            self.loop.call_later(LAST_SECONDS, self._hang_up)
+
+    def _hang_up(self) -> None:
+        if not self._owes_answer():
+            self.transport.close()
 
     def pause_writing(self) -> None:
         """More was said than was taken: until it is, no more is read."""
@@ -242,6 +261,7 @@ class Connection(HttpToolsProtocol):
             return  # it is read once more, without the offer
         self._visit = self._short_way()
         if self._visit is not None:
+            self._visit.keep_alive = not self._is_ending
             self.cycle = self._visit  # type: ignore[assignment]
             return
         if len(self.pipeline) >= AHEAD_MAX:
@@ -252,6 +272,8 @@ class Connection(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expects
         self.headers.extend(headers)
         super().on_headers_complete()
+        if self._is_ending:
+            self.cycle.keep_alive = False
         # What comes behind a body in chunks (trailers) is told as headers are, and is none: a proxy
         # of ours that takes `X-Forwarded-For` out of headers may let it pass there.
         self.headers = []

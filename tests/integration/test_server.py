@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from channels.web import doors
+from channels.web import doors, server
 from channels.web.bodies import read_body
 from channels.web.doors import Doors, plain, send_whole
 from channels.web.heads import SHORT_BYTES_MAX
@@ -345,6 +345,45 @@ async def test_stopping_lets_a_door_finish_and_says_that_the_connection_ends(web
         status, headers, body = await read_whole(reader)
         assert (status, headers["connection"], body) == (200, "close", "short POST one wait")
         assert await reader.read() == b""
+
+
+@pytest.mark.parametrize("before", [b"", post()], ids=["let in just now", "answered before"])
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (post(), (200, "short POST one hi")),
+        (b"GET /hello HTTP/1.1\r\nHost: capp\r\n\r\n", (200, "hello")),
+        (post(path=b"/nowhere"), (404, "Not Found")),
+    ],
+    ids=["a door", "the ordinary way", "nowhere"],
+)
+async def test_stopping_answers_what_is_on_its_way(
+    web: Web, before: bytes, request_: bytes, answer: tuple[int, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Whoever was let in a moment before was cut off, and read no answer."""
+    monkeypatch.setattr(server, "LAST_SECONDS", 3600.0)
+    async with web.connected() as (reader, writer):
+        if before:
+            writer.write(before)
+            await read_answer(reader)
+        await until(lambda: web.server.server_state.connections)
+        web.server.should_exit = True
+        await until(lambda: not web.server.servers[0].sockets)
+        writer.write(request_)
+        status, headers, body = await read_whole(reader)
+        assert ((status, body), headers["connection"]) == (answer, "close")
+        assert await reader.read() == b""
+
+
+@pytest.mark.parametrize("said", [b"", b"POST /door/one HTTP/1.1\r\nHost: ca"])
+async def test_stopping_waits_for_nobody_who_has_sent_no_whole_head(web: Web, said: bytes) -> None:
+    async with web.connected() as (reader, writer):
+        writer.write(said)
+        await until(lambda: web.server.server_state.connections)
+        web.server.should_exit = True
+        async with asyncio.timeout(120):
+            assert await reader.read() == b""
 
 
 REQUEST_SECONDS = 20.0  # which go by at once
