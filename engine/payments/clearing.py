@@ -6,7 +6,6 @@ Neither limits nor names are known here; what a payment counts and who takes par
 import asyncio
 
 from engine.clock import Clock, CustomerId
-from engine.compliance.clearance import SimSeen
 from engine.compliance.compliance import Compliance, Payer, Standing
 from engine.compliance.history import Question
 from engine.compliance.limits import Allowance
@@ -83,17 +82,15 @@ class Clearing:
         Terms without one, as those of a payee in another's place, are compared with the lists.
         """
         quote, earlier = payment.quote, payment.facts.clearance
-        async with beside(self._sim_of(quote)) as sim:
-            told = await self._told(quote, earlier)
-            answer = await self._compliance.recheck(
-                earlier, self._question(quote), told, sim=await sim
-            )
+        if self._sims is None:  # as mostly: no task of its own for every payout
+            sim, told = None, await self._told(quote, earlier)
+        else:
+            asked = self._sims.of(quote.payer_operator, Msisdn(quote.payer))
+            async with beside(asked) as answered:
+                told = await self._told(quote, earlier)
+                sim = await answered
+        answer = await self._compliance.recheck(earlier, self._question(quote), told, sim=sim)
         return answer.decision if answer is not None and answer.is_hold else None
-
-    async def _sim_of(self, quote: Quote) -> SimSeen | None:
-        if self._sims is None:
-            return None
-        return await self._sims.of(quote.payer_operator, Msisdn(quote.payer))
 
     async def _told(self, quote: Quote, earlier: Decision | None) -> dict[str, str | None]:
         """What operators tell of those who have no name yet, both asked at once."""
