@@ -1,5 +1,6 @@
 """Whether a fault that was put into the product breaks a law of the simulated worlds."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,3 +41,15 @@ def first_breach(
             if law in str(breach):
                 return seed, breach
     pytest.fail(f"{fault.__name__} broke nothing in {seeds} worlds")
+
+
+def all_are_whole(worlds: Sequence[Options], seeds: int, names: Sequence[str]) -> None:
+    """None of these worlds breaks a law by itself, and in them comes about what has these `names`:
+    where none of it does every law is kept as well.
+    """
+    happened: Counter[str] = Counter()
+    for seed in range(1, seeds + 1):
+        for options in worlds:
+            happened.update(World(seed, options).run().happened)
+    for name in names:
+        assert happened[name], name
