@@ -21,13 +21,15 @@ _SERVER_FAULT = 500
 
 
 class Balancer:
-    """Listens from `start` to the block's end. `ports` may be replaced at any time."""
+    """Listens from the block's start to its end."""
 
     def __init__(self, port: int) -> None:
-        self.ports: Sequence[int] = ()
+        self._ports: Sequence[int] = ()
+        self._under_way: Counter[int] = Counter()  # by every port that a request may go to
         self.faults: Counter[str] = Counter()  # what was asked, and the status that came
         self._port = port
         self._turn = 0
+        self._answered = asyncio.Condition()
         self._is_up = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._listen()), daemon=True)
 
@@ -41,6 +43,18 @@ class Balancer:
     ) -> None:
         self._loop.call_soon_threadsafe(self._ended.set)
         self._thread.join()
+
+    def turn_to(self, ports: Sequence[int]) -> None:
+        """Requests go there from now on. Returns when none is under way to any other port."""
+        asyncio.run_coroutine_threadsafe(self._turn_to(ports), self._loop).result()
+
+    async def _turn_to(self, ports: Sequence[int]) -> None:
+        self._ports = ports
+        async with asyncio.timeout(ANSWERED_SECONDS_MAX), self._answered:
+            await self._answered.wait_for(lambda: not self._is_under_way_past(ports))
+
+    def _is_under_way_past(self, ports: Sequence[int]) -> bool:
+        return any(self._under_way[port] for port in self._under_way.keys() - set(ports))
 
     async def _listen(self) -> None:
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
@@ -71,18 +85,24 @@ class Balancer:
     async def _ask(self, request: bytes) -> bytes:
         """Another process is asked only where the first could not be reached at all."""
         self._turn += 1
-        ports = self.ports
+        ports = self._ports
         first = self._turn % len(ports)
-        for port in (*ports[first:], *ports[:first]):
-            try:
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                continue
-            try:
-                writer.write(request)
-                return await asyncio.wait_for(reader.read(), ANSWERED_SECONDS_MAX)
-            except (OSError, TimeoutError):
-                return b""
-            finally:
-                writer.close()
-        return b""
+        self._under_way.update(ports)
+        try:
+            for port in (*ports[first:], *ports[:first]):
+                try:
+                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                except OSError:
+                    continue
+                try:
+                    writer.write(request)
+                    return await asyncio.wait_for(reader.read(), ANSWERED_SECONDS_MAX)
+                except (OSError, TimeoutError):
+                    return b""
+                finally:
+                    writer.close()
+            return b""
+        finally:
+            async with self._answered:
+                self._under_way.subtract(ports)
+                self._answered.notify_all()

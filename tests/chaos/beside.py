@@ -123,7 +123,7 @@ class Beside(Stack):
         self._wait_until_up(worker, said)
 
     def change_web(self) -> None:
-        """All at once: nobody is sent to the others any more before they end."""
+        """All at once: the others end when nothing is under way to them any more."""
         before = [child for child in self._children if child.name.startswith("web")]
         self._start_web()
         for old in before:
@@ -153,7 +153,7 @@ class Beside(Stack):
         ]
         for child, port in zip(begun, ports, strict=True):
             self._wait(child, f"http://127.0.0.1:{port}/health")
-        self.balancer.ports = ports
+        self.balancer.turn_to(ports)
         return begun[0]
 
     def _start_worker(self) -> Child:
