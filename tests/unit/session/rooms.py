@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,7 @@ class MemoryPayments:
         self.unprompted: set[str] = set()  # operators that ask their payers nothing
         self.histories: dict[CustomerId, list[PaymentSummary]] = {}
         self.requests: dict[str, tuple[Msisdn, MoneyRequest]] = {}
+        self._numbers = count(1)  # of requests: those that are answered are no longer among them
         self.reported: list[str] = []
         self.reasons: list[str] = []
         self.own_requests: dict[CustomerId, list[MoneyRequest]] = {}
@@ -273,6 +275,8 @@ class MemoryPayments:
             await asyncio.sleep(self.commit_delay)
         if key in self.given_up:
             raise NoWayNow("session.over")
+        if quote.request and quote.request not in self.requests:
+            raise CustomerMistake("mistake.request_gone")
         self.confirmed[key] = Confirmed(
             PaymentId(self._ids.hex()), code, fresh=True, by_link=by_link,
             prompted=quote.payer_operator not in self.unprompted,
@@ -373,10 +377,10 @@ class MemoryPayments:
     ) -> Asked:
         await self._pause()
         self.keys.append(key)
-        code = f"ASK{len(self.requests) + 1:07d}"
         for known, (_, request) in self.requests.items():
             if request.state == key:
                 return Asked(known)
+        code = f"ASK{next(self._numbers):07d}"
         request = MoneyRequest(code, requester.msisdn, amount, self._clock.now(), key)
         self.requests[code] = (payer, request)
         own = msgspec.structs.replace(request, state="open", payer=payer)
