@@ -4,10 +4,10 @@ Also used by the session's property and integration tests and by the bench of tu
 """
 
 import asyncio
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +175,9 @@ class MemoryPayments:
         self.unprompted: set[str] = set()  # operators that ask their payers nothing
         self.histories: dict[CustomerId, list[PaymentSummary]] = {}
         self.requests: dict[str, tuple[Msisdn, MoneyRequest]] = {}
-        self._numbers = count(1)  # of requests: those that are answered are no longer among them
+        self._numbers = itertools.count(
+            1
+        )  # of requests: those that are answered are no longer among them
         self.reported: list[str] = []
         self.reasons: list[str] = []
         self.own_requests: dict[CustomerId, list[MoneyRequest]] = {}
