@@ -175,9 +175,8 @@ class MemoryPayments:
         self.unprompted: set[str] = set()  # operators that ask their payers nothing
         self.histories: dict[CustomerId, list[PaymentSummary]] = {}
         self.requests: dict[str, tuple[Msisdn, MoneyRequest]] = {}
-        self._numbers = itertools.count(
-            1
-        )  # of requests: those that are answered are no longer among them
+        # Of requests: those that are answered are no longer among them.
+        self._numbers = itertools.count(1)
         self.reported: list[str] = []
         self.reasons: list[str] = []
         self.own_requests: dict[CustomerId, list[MoneyRequest]] = {}
