@@ -24,6 +24,7 @@ START_SECONDS_MAX = 120.0
 DATABASE = "capp"
 # Below what systems lend to whoever names none: such a port may be taken before its server is up.
 PORTS = range(15_000, 22_000)
+_DRAWN: set[int] = set()
 
 # A laptop's settings. Synchronous commit stays on everywhere: a payment that was acknowledged
 # survives a crash of the server.
@@ -69,8 +70,11 @@ class Server:
 
 
 def free_port(preferred: int = 0) -> int:
-    """`preferred` when nobody listens there, else one that is drawn and lent to nobody else."""
-    port = preferred or random.SystemRandom().choice(PORTS)
+    """`preferred` when nobody listens there, else one that is drawn and lent to nobody else.
+
+    Whoever it is drawn for may not listen there yet, so it is drawn again only after all others.
+    """
+    port = preferred or _draw_port()
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -78,6 +82,16 @@ def free_port(preferred: int = 0) -> int:
         except OSError:
             return free_port()
         return port
+
+
+def _draw_port() -> int:
+    left = [port for port in PORTS if port not in _DRAWN]
+    if not left:
+        _DRAWN.clear()
+        left = list(PORTS)
+    port = random.SystemRandom().choice(left)
+    _DRAWN.add(port)
+    return port
 
 
 def start_postgres(

@@ -25,9 +25,11 @@ def folder_of_run(memory: Path = MEMORY, bytes_min: int = MEMORY_BYTES_MIN) -> I
         if shutil.disk_usage(memory).free >= bytes_min:
             parent = memory
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-    # Held by this process: the system lets go of it however the process ends.
-    with (folder / "lock").open("w") as lock:
+    # Held by this process: the system lets go of it however the process ends. It has its name only
+    # then: another run that begins takes a lock that nobody holds for one of a killed run.
+    with (folder / "lock.unheld").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        (folder / "lock.unheld").rename(folder / "lock")
         try:
             yield folder
         finally:

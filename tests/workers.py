@@ -27,7 +27,7 @@ SHARED, OWN = PARTS = ("shared", "own")
 STACKS_OF_THEIR_OWN = frozenset(
     f"{END_TO_END}test_{name}.py"
     for name in (
-        *("cancelling", "crashes", "ending", "names", "restoring", "settlement", "sms"),
+        *("cancelling", "crashes", "ending", "floats", "names", "restoring", "settlement", "sms"),
         *("starting", "statements", "tenants", "thousand"),
     )
 )

@@ -283,7 +283,7 @@ def pack(session: Session) -> bytes:
     half of what they hold.
     """
     step, body = session.step.to_bytes(_STEP_BYTES, "big"), _ENCODER.encode(session)
-    if len(body) <= PLAIN_BYTES_MAX:
+    if len(step) + len(body) <= PLAIN_BYTES_MAX:
         return step + body
     return step + _DEFLATED + zlib.compress(body, 1)
 

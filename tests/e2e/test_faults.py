@@ -74,11 +74,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Run:
-    """How a case went."""
+    """How a case went. Of one whose fate is unknown also how often money had moved then."""
 
     payer: Person
     payee: Person
     payment: Payment
+    taken: int = 0
+    given: int = 0
 
 
 def _both(claim: str, *faults: Fault, **more: object) -> list[Case]:
@@ -305,7 +307,11 @@ async def _pay_under_faults(city: City, case: Case, dialling: asyncio.Semaphore)
         return Run(payer, payee, await city.ends(payer, case.ends))
     await city.reaches(payer, case.ends)
     await asyncio.sleep(SETTLING_SECONDS)
-    return Run(payer, payee, await city.reaches(payer, case.ends, *ENDED))
+    # Here and now: what no operator knows of two minutes later is rightly sent once more.
+    seen = await city.reaches(payer, case.ends, *ENDED)
+    taken, given = [len(await city.movements(person)) for person in (payer, payee)]
+    await city.told(payer, *case.told)
+    return Run(payer, payee, seen, taken, given)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.claim.replace(" ", "_"))
@@ -338,9 +344,7 @@ async def test_unknown_outcome_is_no_failure(
     held = 0 if paying else receives.minor
     assert effects[f"POOL_HELD {receives.currency}"] == held
     assert effects[f"CUSTOMER_FUNDS {run.payment.amount.currency}"] == total * paying
-    assert len(await city.movements(run.payer)) == paying
-    assert await city.movements(run.payee) == []
-    await city.told(run.payer, *case.told)
+    assert (run.taken, run.given) == (paying, 0)
 
 
 async def test_books_and_operators_agree_after_all_faults(

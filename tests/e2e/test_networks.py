@@ -36,7 +36,8 @@ PLAYED_AT_ONCE = 6
 
 
 def _is_alone(file: Path) -> bool:
-    """Armed faults are cleared and accounts compared for the whole city, not for one play."""
+    """Armed faults are cleared and accounts compared for the whole city, not for one play: it is
+    played in a city where nothing else is under way, `test_floats.py`."""
     text = file.read_text("utf-8")
     return any(word in text for word in ("\nfault ", "\nnetwork sms_", "\naccount "))
 
@@ -82,11 +83,6 @@ def test_every_fault_of_a_network_has_its_transcript() -> None:
 
 async def test_the_journey_goes_as_it_is_written_under_every_fault(city: City) -> None:
     await be_as_written(city, TOGETHER)
-
-
-@pytest.mark.parametrize("file", ALONE, ids=lambda file: file.stem)
-async def test_it_goes_as_it_is_written(city: City, file: Path) -> None:
-    await be_as_written(city, [file])
 
 
 async def test_doubled_and_overtaken_turns_change_no_journey(city: City) -> None:

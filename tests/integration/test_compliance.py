@@ -128,9 +128,11 @@ async def test_neither_decision_nor_log_holds_a_name_or_a_number(
 ) -> None:
     await house.load()
     await house.register(JANE, name=LISTED, born=BORN)
+    question = house.question()
     with caplog.at_level(logging.DEBUG), pytest.raises(NoWayNow):
-        await house.check(house.question())
+        await house.check(question)
     kept = msgspec.json.encode(house.noted).decode() + caplog.text
+    kept = kept.replace(question.quote_id, "")  # any digits may stand in it
     for secret in ("Kasem", "Zubaidi", "ZUBAIDI", "1954", JANE, JANE[1:], NAKATO[1:]):
         assert secret not in kept
 

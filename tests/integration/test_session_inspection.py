@@ -70,8 +70,9 @@ async def test_paid_session_is_told_without_anything_that_was_typed_or_chosen(
     answer = await web.get(URL, params={"msisdn": PAYER})
     [told] = answer.json()["sessions"]
     assert (told["state"], told["step"]) == ("ended", 6)
+    shown = answer.text.replace(VERSION, "")  # any digits may stand in it
     for secret in (PIN, PAYEE, PAYER.digits, "1000", "CAPP0"):
-        assert secret not in answer.text
+        assert secret not in shown
     assert set(told) == {"session_id", "screens", "step", "at", "menu", "language", "state"}
 
 

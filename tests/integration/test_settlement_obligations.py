@@ -408,7 +408,9 @@ def hall_url(shared_database_url: str) -> str:
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(happenings)
 def test_any_order_of_payments_returns_windows_and_refusals_loses_and_doubles_nothing(

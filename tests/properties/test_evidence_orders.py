@@ -44,7 +44,9 @@ async def tell_all(
     seed=st.integers(0, 2**32),
 )
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_the_order_of_evidence_does_not_change_the_end(
     database_url: str, collected: bool, paid: bool, noises: tuple[list[str], ...], seed: int

@@ -27,7 +27,9 @@ ENDS = {State.PAYING, State.REFUNDING, State.COLLECT_FAILED}
     seed=st.integers(0, 2**32),
 )
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_every_money_is_booked_once_and_one_of_them_alone_is_the_collection(
     database_url: str,

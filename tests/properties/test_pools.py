@@ -137,7 +137,9 @@ async def agrees(room: Room, model: Model) -> None:
 
 @given(steps=STEPS)
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_any_order_of_what_people_and_payments_do_keeps_the_pools(
     database_url: str, steps: list[tuple[str, int]]

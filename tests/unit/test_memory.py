@@ -1,7 +1,11 @@
+import fcntl
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.memory import folder_of_run, remove_leftovers
 
@@ -41,3 +45,19 @@ def test_a_running_folder_stays_and_one_of_a_killed_run_is_removed(tmp_path: Pat
     beginning.mkdir()
     with folder_of_run(tmp_path, bytes_min=0) as folder:
         assert set(tmp_path.iterdir()) == {folder, beginning}
+
+
+def test_a_run_that_begins_leaves_one_alone_that_has_not_yet_taken_its_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = fcntl.flock
+
+    def late(lock: Any, how: int) -> None:
+        if how == fcntl.LOCK_EX:
+            remove_leftovers(tmp_path)
+        take(lock, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with folder_of_run(tmp_path, bytes_min=0) as folder:
+        remove_leftovers(tmp_path)
+        assert folder.exists()

@@ -4,6 +4,7 @@ Also used by the session's property and integration tests and by the bench of tu
 """
 
 import asyncio
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -174,6 +175,8 @@ class MemoryPayments:
         self.unprompted: set[str] = set()  # operators that ask their payers nothing
         self.histories: dict[CustomerId, list[PaymentSummary]] = {}
         self.requests: dict[str, tuple[Msisdn, MoneyRequest]] = {}
+        # Of requests: those that are answered are no longer among them.
+        self._numbers = itertools.count(1)
         self.reported: list[str] = []
         self.reasons: list[str] = []
         self.own_requests: dict[CustomerId, list[MoneyRequest]] = {}
@@ -273,6 +276,8 @@ class MemoryPayments:
             await asyncio.sleep(self.commit_delay)
         if key in self.given_up:
             raise NoWayNow("session.over")
+        if quote.request and quote.request not in self.requests:
+            raise CustomerMistake("mistake.request_gone")
         self.confirmed[key] = Confirmed(
             PaymentId(self._ids.hex()), code, fresh=True, by_link=by_link,
             prompted=quote.payer_operator not in self.unprompted,
@@ -373,10 +378,10 @@ class MemoryPayments:
     ) -> Asked:
         await self._pause()
         self.keys.append(key)
-        code = f"ASK{len(self.requests) + 1:07d}"
         for known, (_, request) in self.requests.items():
             if request.state == key:
                 return Asked(known)
+        code = f"ASK{next(self._numbers):07d}"
         request = MoneyRequest(code, requester.msisdn, amount, self._clock.now(), key)
         self.requests[code] = (payer, request)
         own = msgspec.structs.replace(request, state="open", payer=payer)

@@ -207,6 +207,19 @@ async def test_nobody_sees_what_another_asked_for() -> None:
     assert (await house.press("2", "3", session_id="s2")).text.startswith("You asked nobody")
 
 
+async def test_a_request_that_was_answered_meanwhile_is_not_paid_from_a_price_shown_before() -> (
+    None
+):
+    house = await caller()
+    await asked(house)
+    await house.press("2", "2", "1", "1", "1")
+    assert house.session().screen == "send_money.asked_pin"
+    del house.payments.requests["ASK0000009"]
+    gone = await house.take(f"2*2*1*1*1*{PIN}")
+    assert gone.text.startswith("This request is no longer open.")
+    assert house.payments.confirmed == {}
+
+
 async def test_nobody_sees_who_asks_another() -> None:
     house = await caller()
     await asked(house)

@@ -63,6 +63,16 @@ async def test_a_session_in_the_middle_of_a_payment_takes_less_than_a_kilobyte()
     assert pack(again) == pack(stored)
 
 
+def test_no_record_is_larger_than_a_kilobyte_at_the_edge_to_being_deflated() -> None:
+    """What stands before the fields counts as well: such walks were a byte to four too large."""
+    sizes = []
+    for length in range(900, 1_100):
+        edge = msgspec.structs.replace(session(), reply="W" * length)
+        assert unpack(pack(edge)) == edge
+        sizes.append(len(pack(edge)))
+    assert max(sizes) == 1024
+
+
 @pytest.mark.parametrize("spoilt", [b"\xc1", b"\xc1\x78\x01garbage"])
 def test_a_deflated_record_that_is_spoilt_is_no_session(spoilt: bytes) -> None:
     assert unpack(b"\0\0\0\1" + spoilt) is None

@@ -138,7 +138,7 @@ def sent() -> Iterator[list[Any]]:
 
 
 def test_a_fault_is_told_without_anything_of_anybodys(sent: list[Any]) -> None:
-    pin = "4711"
+    pin = "4711, as it was typed"  # more than digits: any may stand in its ids and moments
     try:
         with speaking_of(payment="77"):
             raise ValueError(f"wallet {NUMBER} is full")
