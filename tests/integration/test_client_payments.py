@@ -14,6 +14,7 @@ from channels.api.asking import hash_as_sent
 from channels.api.v1 import PREFIX
 from channels.times import iso_millis_of
 from channels.web.limits import Limits
+from engine.clients.clients import Scope
 from engine.clock import AttemptId
 from engine.desk.proposals import Kind, Person
 from engine.errors import NoWayNow, OutcomeUnknown
@@ -30,6 +31,7 @@ from engine.payments.store import PaymentStore
 from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.client_room import PRICE, ClientRoom, client_room_of, open_client_room
+from tests.integration.locks import somebody_waits
 from tests.integration.owner import Owner
 from tests.integration.staff_room import RedisAway
 from tests.integration.world import FAILED, SUCCEEDED, open_world
@@ -651,6 +653,27 @@ async def test_a_refund_waits_for_one_of_our_people(room: ClientRoom) -> None:
     status = (await room.get(f"/payments/{payment_id}/status")).json()
     assert status["outcome"] == "refunded"
     await assert_books(room.world.pool)
+
+
+async def test_of_refunds_asked_for_at_once_one_is_proposed_and_the_others_hear(
+    room: ClientRoom,
+) -> None:
+    """With two proposals open, two of our people could agree on each."""
+    room.texts["second"] = (await room.keys.create("shop", [Scope.PAYMENTS_WRITE]))[1]
+    path, why = f"/payments/{await queued(room)}/refund", {"why": "the order was withdrawn"}
+    async with room.world.pool.acquire() as connection, connection.transaction():
+        await connection.execute("set local role none")
+        await connection.execute("lock table proposal in share mode")  # all read, and none writes
+        posts = [
+            asyncio.create_task(room.post(path, why, who=who)) for who in ("shop", "second", "shop")
+        ]
+        await somebody_waits(connection, at_least=len(posts))
+    answers = await asyncio.gather(*posts)
+    (made,) = [answer.json()["id"] for answer in answers if answer.status_code == 201]
+    others = [answer for answer in answers if answer.status_code != 201]
+    assert [code(other) for other in others] == [(409, "already_proposed")] * 2
+    assert not any(made in other.text for other in others)  # whose it is, is our people's affair
+    assert await room.world.pool.fetchval("select count(*) from proposal") == 1
 
 
 @pytest.mark.parametrize(
