@@ -295,15 +295,40 @@ async def test_a_quote_under_the_same_key_is_the_same_also_when_the_rate_moved(
     assert {a.status_code for a in many} == {201}
 
 
+async def test_the_key_of_a_quote_is_its_clients_own(room: ClientRoom) -> None:
+    """The same key and the same words are another client's other quote."""
+    first = await room.post("/quotes", PRICE, key="quote-0001")
+    theirs = await room.post("/quotes", PRICE, key="quote-0001", who="other")
+    assert (first.status_code, theirs.status_code) == (201, 201)
+    assert "idempotency-replayed" not in theirs.headers
+    assert theirs.json()["id"] != first.json()["id"]
+    again = await room.post("/quotes", PRICE, key="quote-0001")
+    assert again.content == first.content
+
+
 async def test_quotes_and_answers_are_forgotten_after_a_week(room: ClientRoom) -> None:
-    quote_id = (await room.post("/quotes", PRICE, key="quote-0001")).json()["id"]
-    await room.post("/payments/check", PRICE, key="check-0001")
-    room.world.clock.pass_(7 * 24 * 3600 + 121)
-    now_ms = int(room.world.clock.epoch() * 1000)
-    await Owner(room.world.pool).execute("update fx_rate set at_ms = $1, accepted_ms = $1", now_ms)
-    await room.engine.rates.refresh(room.world.pool)
-    await room.post("/quotes", PRICE)
-    await room.post("/payments/check", PRICE)
+    async def others_ask() -> None:
+        now_ms = int(room.world.clock.epoch() * 1000)
+        rates = "update fx_rate set at_ms = $1, accepted_ms = $1"
+        await Owner(room.world.pool).execute(rates, now_ms)
+        await room.engine.rates.refresh(room.world.pool)
+        assert (await room.post("/quotes", PRICE)).status_code == 201
+        assert (await room.post("/payments/check", PRICE)).status_code == 200
+
+    first = await room.post("/quotes", PRICE, key="quote-0001")
+    check = await room.post("/payments/check", PRICE, key="check-0001")
+    quote_id = first.json()["id"]
+    room.world.clock.pass_(7 * 24 * 3600 - 60)
+    await others_ask()
+    assert (await room.get(f"/quotes/{quote_id}")).json() == first.json()
+    for path, answer, key in (
+        ("/quotes", first, "quote-0001"),
+        ("/payments/check", check, "check-0001"),
+    ):
+        again = await room.post(path, PRICE, key=key)
+        assert (again.content, again.headers["idempotency-replayed"]) == (answer.content, "true")
+    room.world.clock.pass_(60 + 121)
+    await others_ask()
     assert code(await room.get(f"/quotes/{quote_id}")) == (404, "not_found")
     keys = "select key from client_quote union select key from client_request"
     assert {row["key"] for row in await room.world.pool.fetch(keys)}.isdisjoint(
