@@ -16,6 +16,7 @@ from engine.hooks.events import EventKind
 from engine.hooks.hooks import Hooks
 from engine.hooks.journal import AGAIN_MS, KEPT_MS, LATE_MS
 from engine.hooks.queue import Claim, HookQueue
+from engine.hooks.schedule import USUAL
 from engine.hooks.secret import SecretKeys
 from engine.hooks.store import _EVENTS_OF_CLIENT, HookStore
 from engine.hooks.subscription import HookId, Wish
@@ -637,6 +638,40 @@ async def test_ten_secrets_may_sign_at_once_for_a_week_each_and_no_more(hall: Ho
     with pytest.raises(StaffMistake, match="0 to 168 hours"):
         await hall.hooks.rotate(id_, HookId(hall.ids.hex()), 7 * 24 + 1)
     assert (await hall.hooks.rotate(id_, HookId(hall.ids.hex()), 0)).is_fresh
+
+
+async def test_a_later_rotation_lets_no_older_secret_sign_for_longer(hall: HookHall) -> None:
+    """Whoever rotates because a secret leaked ends it after the overlap that was said then."""
+    id_ = await hall.subscribe(EventKind.CREATED)
+    store = HookStore(hall.world.pool, 1)
+
+    async def signing() -> int:
+        return len(await store.secrets(id_, int(hall.world.clock.epoch() * 1000)))
+
+    hall.world.clock.pass_(1)
+    await hall.hooks.rotate(id_, HookId(hall.ids.hex()), 1)
+    hall.world.clock.pass_(1)
+    await hall.hooks.rotate(id_, HookId(hall.ids.hex()), 7 * 24)
+    assert await signing() == 3
+    hall.world.clock.pass_(3600)
+    assert await signing() == 2
+    await hall.hooks.rotate(id_, HookId(hall.ids.hex()), 0)
+    assert await signing() == 1
+    assert await hall.owner.fetchval("select count(*) from hook_secret") == 3  # not the ended one
+
+
+async def test_nothing_is_claimed_for_one_that_was_paused_meanwhile(
+    hall: HookHall,
+) -> None:
+    """Whoever carries one delivery after the other stops there."""
+    id_ = await hall.subscribe(EventKind.CREATED)
+    await hall.begun()
+    await hall.journal.sweep()
+    queue = HookQueue(hall.world.pool, 1)
+    await hall.hooks.pause(id_)
+    assert await queue.claim(id_, int(hall.world.clock.epoch() * 1000), USUAL) is None
+    await hall.hooks.resume(id_)
+    assert await queue.claim(id_, int(hall.world.clock.epoch() * 1000), USUAL) is not None
 
 
 async def test_secrets_lie_sealed_and_are_put_under_a_new_key_while_messages_go(
