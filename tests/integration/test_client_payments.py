@@ -183,6 +183,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"amount": {"minor": 10**9, "currency": "KES"}}, "limit_payment"),
     ({"payee": "+256414000000"}, "not_mobile"),
     ({"payee": "+99999999999"}, "number"),
+    ({"payer": "+2540712000001"}, "number"),  # of two spellings one is E.164
 ]
 
 
