@@ -2,10 +2,11 @@
 
 import re
 from argparse import ArgumentTypeError
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from engine.clock import moment_of
+from engine.clock import Clock, moment_of
 
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 YEARS: Final = range(1970, 9999)
@@ -62,13 +63,18 @@ def read_since(text: str, now: datetime) -> datetime:
     return moment
 
 
-def typed_since(text: str) -> str:
-    """What `read_since` will read, as it was typed: an argument's type."""
-    try:
-        read_since(text, datetime.now(UTC))
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no time like 30m, 24h, 7d or 2026-11-21") from None
-    return text
+def typed_since(clock: Clock) -> Callable[[str], str]:
+    """An argument's type: what `read_since` will read at this time, as it was typed."""
+
+    def typed(text: str) -> str:
+        try:
+            read_since(text, clock.now())
+        except ValueError:
+            told = f"{text!r} is no time like 30m, 24h, 7d or 2026-11-21"
+            raise ArgumentTypeError(told) from None
+        return text
+
+    return typed
 
 
 def typed_day(text: str) -> date:

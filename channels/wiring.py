@@ -14,6 +14,7 @@ from channels.addresses import CallbackAddresses, address_faults
 from channels.compliance import LISTS_REFRESH_SECONDS, build_compliance, build_screener, policy_of
 from channels.core import Deciders, Known, Outside, build_core
 from channels.messages import build_ports
+from channels.numbering import read_directory, read_networks
 from channels.office import Office, build_office
 from channels.one_database import OneDatabase, tell_people, with_restore
 from channels.payins import PayInRoom, build_pay_ins
@@ -35,7 +36,7 @@ from engine.fx.rates import RateBook
 from engine.ledger.committer import Committer
 from engine.menu.bundle import laid_out, read_bundle, version_of
 from engine.menu.check import load_texts
-from engine.msisdn import Msisdn, Prefixes, country_of
+from engine.msisdn import Msisdn, country_of
 from engine.outages import AWAY
 from engine.outbox import Outbox
 from engine.payments.approvals import Approvals
@@ -65,7 +66,6 @@ from engine.payments.told_names import ToldNames
 from engine.payments.unseen import Unseen
 from engine.payments.wallets import LookUp, Wallets
 from engine.payments.watch import Health
-from engine.plain_yaml import read_yaml
 from engine.ports import OperatorPort, SmsPort
 from engine.privacy.ring import KeyRing
 from engine.revision import must_be_migrated
@@ -82,7 +82,6 @@ log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parent.parent
 MENUS = ROOT / "menus"
-NUMBERING = ROOT / "engine" / "prefixes.yaml"
 RATES_REFRESH_SECONDS = 5.0
 TRAFFIC_SECONDS = 1.0
 LAST_WORDS_SECONDS = 5.0
@@ -388,19 +387,3 @@ def read_words(settings: Settings) -> Words:
 def own_words_refused(error: Exception) -> BadSettings:
     """Why a tenant with words of its own cannot be served."""
     return BadSettings(f"CAPP_MENUS_FOLDER: its menus or texts cannot be served:\n{error}")
-
-
-def read_directory(operators: dict[str, OperatorPort]) -> Directory:
-    """The operators we can call and the numbering plan. Raises ValueError on a broken plan."""
-    numbering = read_yaml(NUMBERING.read_text())
-    return Directory(
-        {name: port.facts for name, port in operators.items()},
-        Prefixes(numbering["ranges"]),
-        numbering["networks"],
-    )
-
-
-def read_networks() -> dict[str, str]:
-    """Network codes by our names of operators, as the numbering plan lists them."""
-    networks: dict[str, str] = read_yaml(NUMBERING.read_text())["networks"]
-    return networks

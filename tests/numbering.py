@@ -8,7 +8,7 @@ from functools import cache
 
 import yaml
 
-from channels.wiring import NUMBERING
+from channels.numbering import NUMBERING
 from engine.msisdn import Prefixes
 from engine.payments.routing import Directory
 from engine.ports import OperatorFacts

@@ -6,6 +6,7 @@ It refuses what it does not know: fields, names, media types. It knows nobody wh
 import hashlib
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
@@ -85,10 +86,22 @@ def read_call(caller: Any, asked: Asked, body: bytes) -> Call[Any, Any, Any, Any
 
 
 def _words(words: Mapping[str, str], type_: type[S]) -> S:
-    """Raises msgspec.ValidationError."""
+    """Raises msgspec.ValidationError, and Refusal MALFORMED."""
     if not words and type_ is Nothing:
         return _NOTHING  # type: ignore[return-value]
-    return msgspec.convert(dict(words), type_, strict=False)
+    read = msgspec.convert(dict(words), type_, strict=False)
+    for name, word in zip(type_.__struct_fields__, type_.__struct_encode_fields__, strict=True):
+        if isinstance(getattr(read, name), datetime):
+            _must_be_moment(word, words[word])
+    return read
+
+
+def _must_be_moment(word: str, text: str) -> None:
+    """So loosely as numbers are read from words, a day without its dashes would be in 1970."""
+    try:
+        msgspec.convert(text, datetime)
+    except msgspec.ValidationError as error:
+        raise Refusal(Code.MALFORMED, f"{error} - at `$.{word}`") from None
 
 
 def _query(query: bytes) -> dict[str, str]:

@@ -12,7 +12,7 @@ from channels.environment import BadArgument
 from channels.office import Office
 from channels.settings import Settings
 from channels.times import read_since, second_of, typed_since
-from engine.clock import ms_of
+from engine.clock import Clock, ms_of
 from engine.errors import KeyNotAtHand
 from engine.ledger.account_names import read_name, spell
 from engine.ledger.account_statement import ENTRIES_MAX, read_statement
@@ -31,6 +31,7 @@ WHOLE_MAX = 1_000_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may stand behind `capp books`."""
+    since = typed_since(Clock())
     parser.add_argument("--account", help="a statement of one: FLOAT:mpesa_ke:KES, POOL_AVAIL:UGX")
     parser.add_argument(
         "--entry", metavar="CODE",
@@ -40,18 +41,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--earned", action="store_true", help="what was earned and what it cost, by corridor"
     )
     parser.add_argument(
-        "--from", dest="since", type=typed_since, default="24h",
+        "--from", dest="since", type=since, default="24h",
         help="the beginning: 24h, 7d or an ISO time (UTC, unless 2026-10-01T00:00+03:00 says)",
     )  # fmt: skip
     parser.add_argument(
-        "--to", dest="until", type=typed_since, help="the end, not included; otherwise now"
+        "--to", dest="until", type=since, help="the end, not included; otherwise now"
     )
     parser.add_argument(
         "--csv",
         action="store_true",
         help="the balance, a whole statement or what was earned as CSV",
     )
-    parser.add_argument("--at", type=typed_since, help="the trial balance as it stood then")
+    parser.add_argument("--at", type=since, help="the trial balance as it stood then")
 
 
 def add_audit_arguments(parser: argparse.ArgumentParser) -> None:

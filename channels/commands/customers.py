@@ -5,11 +5,11 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import TypeVar
 
+from channels.numbering import read_directory
 from channels.privacy import open_sealed_pool
 from channels.settings import Settings
 from channels.sims import build_sims
 from channels.times import minute_utc_of
-from channels.wiring import read_directory
 from engine.clock import Clock, CustomerId, is_id, ms_of
 from engine.compliance.profiles import Profile, Profiles, read_born, read_name, read_tier
 from engine.customers.standing import Standing, read_standing

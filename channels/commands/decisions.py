@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--payment", help="all about one payment, also whom its people resemble: its code or its id"
     )
     parser.add_argument(
-        "--since", type=typed_since, default="1h", help="30m, 24h, 7d or an ISO time (UTC)"
+        "--since", type=typed_since(Clock()), default="1h", help="30m, 24h, 7d or an ISO time (UTC)"
     )
     parser.add_argument("--most", type=_most, default=1_000, help="how many steps are looked at")
     parser.add_argument("--inputs", action="store_true", help="show all that a decision saw")

@@ -30,7 +30,15 @@ from engine.decision_log import DecisionLog
 from engine.desk.cases import read_key
 from engine.desk.liquidity import FloatStatus, PoolStatus
 from engine.desk.next_steps import NEXT
-from engine.desk.proposals import Kind, Person, Proposal, Rivals, read_person
+from engine.desk.proposals import (
+    Kind,
+    Person,
+    Proposal,
+    Rebalancing,
+    Rivals,
+    read_body,
+    read_person,
+)
 from engine.desk.proposals import State as Stands
 from engine.desk.rebalancing import COVER_DAYS, Advice, Move, advise
 from engine.errors import AlreadyProposed, StaffMistake
@@ -172,8 +180,7 @@ async def _rebalance(office: Office, options: argparse.Namespace, say: Say) -> b
 
 async def _propose_moves(office: Office, advices: list[Advice], person: Person, say: Say) -> None:
     known = await office.proposals.listed(only_open=True, most=1000, kinds=[Kind.REBALANCE])
-    bodies = [msgspec.json.decode(proposal.body) for proposal in known.proposals]
-    under_way = {(body["source"], body["target"]) for body in bodies}
+    under_way = {_way(proposal) for proposal in known.proposals}
     for advice in advices:
         for move in advice.moves:
             if (move.source, move.target) in under_way:
@@ -193,14 +200,22 @@ async def _propose_move(office: Office, advice: Advice, move: Move, person: Pers
         "decision": msgspec.json.encode(advice.decision).decode(),
     }
 
-    def is_rival(other: Proposal) -> bool:
-        body = msgspec.json.decode(other.body or "{}")
-        return (body.get("source"), body.get("target")) == (move.source, move.target)
-
-    rivals = Rivals(f"rebalancing {move.source} {move.target}", (Kind.REBALANCE,), is_rival)
+    rivals = Rivals(
+        f"rebalancing {move.source} {move.target}", (Kind.REBALANCE,),
+        lambda other: _way(other) == (move.source, move.target),
+    )  # fmt: skip
     return await office.desk.propose(
         Kind.REBALANCE, fields, by=person, note=advice.decision.reason, rivals=rivals
     )
+
+
+def _way(proposal: Proposal) -> tuple[str, str] | None:
+    """Between whom a proposed move is; None where it cannot be read, which the log was told."""
+    if not proposal.body:
+        return None
+    body = read_body(proposal.kind, proposal.body)
+    assert isinstance(body, Rebalancing), "these speak of two operators"
+    return body.source, body.target
 
 
 async def _propose(office: Office, options: argparse.Namespace, say: Say) -> bool:

@@ -17,6 +17,7 @@ from channels.commands.registrations import registrations
 from channels.commands.settlement_checks import settlement_checks
 from channels.commands.unserved import check_under_way
 from channels.compliance import build_screener, policy_of
+from channels.numbering import read_directory, read_networks
 from channels.privacy import open_sealed_pool
 from channels.production import findings_of
 from channels.reconciliation import read_polling, read_statement_terms
@@ -24,7 +25,7 @@ from channels.settings import Settings, read_settings
 from channels.sims import build_sims
 from channels.tenants import FOLDER, NAME
 from channels.watching.hook_figures import HookRead, read_hooks
-from channels.wiring import MENUS, read_directory, read_networks
+from channels.wiring import MENUS
 from engine.clock import Clock
 from engine.database import connect
 from engine.errors import CappError

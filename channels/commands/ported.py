@@ -8,10 +8,10 @@ import argparse
 from collections.abc import Callable
 
 from channels.commands.customers import read_number
+from channels.numbering import read_directory
 from channels.privacy import open_sealed_pool
 from channels.settings import Settings
 from channels.times import minute_utc_of
-from channels.wiring import read_directory
 from engine.clock import Clock, Ids
 from engine.desk.proposals import read_line, read_person
 from engine.msisdn import Msisdn, country_of

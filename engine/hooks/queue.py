@@ -143,13 +143,15 @@ select c.*, e.kind, e.state, e.at_ms, s.url, s.whole_numbers, j.facts
 _ATTEMPT: Final = """
   insert into hook_attempt (tenant, event, subscription, number, at_ms, elapsed_ms, status, failure)
   values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing"""
+# The subscription first, as who removes it or sends again: else each could wait for the other.
 _DELIVERED: Final = f"""
 with tried as ({_ATTEMPT}),
 heard as (
   update hook_subscription set failing_since_ms = null
-   where id = $3 and tenant = $1 and failing_since_ms is not null)
+   where id = $3 and tenant = $1 and failing_since_ms is not null returning id)
 update hook_delivery set state = 2, due_ms = null, last_ms = $5, last_status = $7, last_failure = $8
- where event = $2 and subscription = $3 and tenant = $1 and state in (1, 3)"""  # noqa: S608 - ours
+ where (select count(*) from heard) is not null
+   and event = $2 and subscription = $3 and tenant = $1 and state in (1, 3)"""  # noqa: S608 - ours
 # Those behind it wait at least as long, so that nobody looks at them in vain.
 _FAILED: Final = f"""
 with tried as ({_ATTEMPT}),

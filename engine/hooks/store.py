@@ -251,18 +251,14 @@ class HookStore:
     async def resend(self, id: HookId, events: Sequence[str], now_ms: int) -> int:
         """Try these now, and for the whole time again; how many. Whatever became of them before."""
         tag = await self._pool.execute(
-            "update hook_delivery set state = 1, begun_ms = $4, due_ms = $4"
-            " where tenant = $1 and subscription = $2 and event = any($3::uuid[])",
-            self.tenant, id, list(events), now_ms,
+            f"{_SEND_AGAIN} and d.event = any($4::uuid[])", self.tenant, id, now_ms, list(events)
         )  # fmt: skip
         return int(tag.rpartition(" ")[2])
 
     async def resend_parked(self, id: HookId, since_ms: int, now_ms: int) -> int:
         """The same for all that was parked since; how many."""
         tag = await self._pool.execute(
-            "update hook_delivery set state = 1, begun_ms = $4, due_ms = $4"
-            " where tenant = $1 and subscription = $2 and state = 3 and made_ms >= $3",
-            self.tenant, id, since_ms, now_ms,
+            f"{_SEND_AGAIN} and d.state = 3 and d.made_ms >= $4", self.tenant, id, now_ms, since_ms
         )  # fmt: skip
         return int(tag.rpartition(" ")[2])
 
@@ -323,6 +319,13 @@ with resumed as (
   returning id)
 update hook_delivery d set begun_ms = $3, due_ms = $3 from resumed r
  where d.subscription = r.id and d.tenant = $1 and d.state = 1"""
+# In turn with its removal: what that one does not see waiting, it would leave waiting.
+_SEND_AGAIN: Final = """
+with live as (
+  select id from hook_subscription
+   where tenant = $1 and id = $2 and state <> 'removed' for share)
+update hook_delivery d set state = 1, begun_ms = $3, due_ms = $3 from live
+ where d.subscription = live.id and d.tenant = $1"""
 # Two statements: of one for both, Postgres' generic plan is the one that finds a client's own by
 # reading everybody's.
 _EVENTS: Final = "select * from hook_event where tenant = $1 and id < $2 order by id desc limit $3"

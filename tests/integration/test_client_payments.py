@@ -14,6 +14,7 @@ from channels.api.asking import hash_as_sent
 from channels.api.v1 import PREFIX
 from channels.times import iso_millis_of
 from channels.web.limits import Limits
+from engine.clients.clients import Scope
 from engine.clock import AttemptId
 from engine.desk.proposals import Kind, Person
 from engine.errors import NoWayNow, OutcomeUnknown
@@ -30,6 +31,7 @@ from engine.payments.store import PaymentStore
 from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.client_room import PRICE, ClientRoom, client_room_of, open_client_room
+from tests.integration.locks import somebody_waits
 from tests.integration.owner import Owner
 from tests.integration.staff_room import RedisAway
 from tests.integration.world import FAILED, SUCCEEDED, open_world
@@ -181,6 +183,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"amount": {"minor": 10**9, "currency": "KES"}}, "limit_payment"),
     ({"payee": "+256414000000"}, "not_mobile"),
     ({"payee": "+99999999999"}, "number"),
+    ({"payer": "+2540712000001"}, "number"),  # of two spellings one is E.164
 ]
 
 
@@ -293,15 +296,40 @@ async def test_a_quote_under_the_same_key_is_the_same_also_when_the_rate_moved(
     assert {a.status_code for a in many} == {201}
 
 
+async def test_the_key_of_a_quote_is_its_clients_own(room: ClientRoom) -> None:
+    """The same key and the same words are another client's other quote."""
+    first = await room.post("/quotes", PRICE, key="quote-0001")
+    theirs = await room.post("/quotes", PRICE, key="quote-0001", who="other")
+    assert (first.status_code, theirs.status_code) == (201, 201)
+    assert "idempotency-replayed" not in theirs.headers
+    assert theirs.json()["id"] != first.json()["id"]
+    again = await room.post("/quotes", PRICE, key="quote-0001")
+    assert again.content == first.content
+
+
 async def test_quotes_and_answers_are_forgotten_after_a_week(room: ClientRoom) -> None:
-    quote_id = (await room.post("/quotes", PRICE, key="quote-0001")).json()["id"]
-    await room.post("/payments/check", PRICE, key="check-0001")
-    room.world.clock.pass_(7 * 24 * 3600 + 121)
-    now_ms = int(room.world.clock.epoch() * 1000)
-    await Owner(room.world.pool).execute("update fx_rate set at_ms = $1, accepted_ms = $1", now_ms)
-    await room.engine.rates.refresh(room.world.pool)
-    await room.post("/quotes", PRICE)
-    await room.post("/payments/check", PRICE)
+    async def others_ask() -> None:
+        now_ms = int(room.world.clock.epoch() * 1000)
+        rates = "update fx_rate set at_ms = $1, accepted_ms = $1"
+        await Owner(room.world.pool).execute(rates, now_ms)
+        await room.engine.rates.refresh(room.world.pool)
+        assert (await room.post("/quotes", PRICE)).status_code == 201
+        assert (await room.post("/payments/check", PRICE)).status_code == 200
+
+    first = await room.post("/quotes", PRICE, key="quote-0001")
+    check = await room.post("/payments/check", PRICE, key="check-0001")
+    quote_id = first.json()["id"]
+    room.world.clock.pass_(7 * 24 * 3600 - 60)
+    await others_ask()
+    assert (await room.get(f"/quotes/{quote_id}")).json() == first.json()
+    for path, answer, key in (
+        ("/quotes", first, "quote-0001"),
+        ("/payments/check", check, "check-0001"),
+    ):
+        again = await room.post(path, PRICE, key=key)
+        assert (again.content, again.headers["idempotency-replayed"]) == (answer.content, "true")
+    room.world.clock.pass_(60 + 121)
+    await others_ask()
     assert code(await room.get(f"/quotes/{quote_id}")) == (404, "not_found")
     keys = "select key from client_quote union select key from client_request"
     assert {row["key"] for row in await room.world.pool.fetch(keys)}.isdisjoint(
@@ -651,6 +679,27 @@ async def test_a_refund_waits_for_one_of_our_people(room: ClientRoom) -> None:
     status = (await room.get(f"/payments/{payment_id}/status")).json()
     assert status["outcome"] == "refunded"
     await assert_books(room.world.pool)
+
+
+async def test_of_refunds_asked_for_at_once_one_is_proposed_and_the_others_hear(
+    room: ClientRoom,
+) -> None:
+    """With two proposals open, two of our people could agree on each."""
+    room.texts["second"] = (await room.keys.create("shop", [Scope.PAYMENTS_WRITE]))[1]
+    path, why = f"/payments/{await queued(room)}/refund", {"why": "the order was withdrawn"}
+    async with room.world.pool.acquire() as connection, connection.transaction():
+        await connection.execute("set local role none")
+        await connection.execute("lock table proposal in share mode")  # all read, and none writes
+        posts = [
+            asyncio.create_task(room.post(path, why, who=who)) for who in ("shop", "second", "shop")
+        ]
+        await somebody_waits(connection, at_least=len(posts))
+    answers = await asyncio.gather(*posts)
+    (made,) = [answer.json()["id"] for answer in answers if answer.status_code == 201]
+    others = [answer for answer in answers if answer.status_code != 201]
+    assert [code(other) for other in others] == [(409, "already_proposed")] * 2
+    assert not any(made in other.text for other in others)  # whose it is, is our people's affair
+    assert await room.world.pool.fetchval("select count(*) from proposal") == 1
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,21 @@ async def test_of_two_who_propose_the_same_move_at_once_one_hears_of_the_other(r
     assert heard == [f"mtn_ug to airtel_ug: {made.id} of {made.made_by} is proposed already"]
 
 
+async def test_a_move_the_other_way_and_one_that_cannot_be_read_keep_nobody_from_proposing(
+    room: Room,
+) -> None:
+    await run_short(room)
+    back: dict[str, Any] = {"source": "airtel_ug", "target": "mtn_ug", "minor": 5}
+    await room.propose(Kind.REBALANCE, **back)
+    lost = await room.propose(Kind.REBALANCE, **back)
+    await room.pool.execute(
+        "update proposal set body = 'v1.77.' || repeat('A', 60) where id = $1", lost.id
+    )
+    said = await capp(room, "rebalance", "--as", "asha")
+    assert [line for line in said if "source=mtn_ug target=airtel_ug" in line] == said[1:]
+    assert len(said) == 2
+
+
 class AtOnce:
     """Proposals that nobody has read before both have."""
 

@@ -16,6 +16,7 @@ from engine.hooks.events import EventKind
 from engine.hooks.hooks import Hooks
 from engine.hooks.journal import AGAIN_MS, KEPT_MS, LATE_MS
 from engine.hooks.queue import Claim, HookQueue
+from engine.hooks.schedule import USUAL
 from engine.hooks.secret import SecretKeys
 from engine.hooks.store import _EVENTS_OF_CLIENT, HookStore
 from engine.hooks.subscription import HookId, Wish
@@ -445,6 +446,34 @@ async def test_a_target_that_says_it_is_gone_is_paused_at_once(hall: HookHall) -
     assert await hall.world.cases() == ["HOOK_PAUSED"]
 
 
+async def test_a_target_that_failed_for_days_has_its_whole_time_again_once_it_is_resumed(
+    hall: HookHall,
+) -> None:
+    """Whoever mended it and fails once more is neither paused at once, nor is anything given up."""
+    id_ = await hall.subscribe(EventKind.CREATED)
+    for _ in range(2):
+        await hall.begun()
+    hall.receiver.always = "error_500"
+    await hall.told()
+    await hall.told(seconds=4 * DAY)
+    assert (await hall.hooks.subscription(id_)).why == "failing"
+    states = sorted(delivery.state for delivery in await hall.deliveries(id_))
+    assert states == ["parked", "waiting"]
+    resumed = await hall.hooks.resume(id_)
+    assert (resumed.state, resumed.why, resumed.failing_since) == ("active", "", None)
+    requests = hall.receiver.requests
+    await hall.told()
+    assert hall.receiver.requests == requests + 1
+    assert (await hall.hooks.subscription(id_)).state == "active"
+    assert sorted(delivery.state for delivery in await hall.deliveries(id_)) == states
+    hall.receiver.always = None
+    for _ in range(2):  # at once, although it was put off; and once
+        await hall.hooks.pause(id_)
+        await hall.hooks.resume(id_)
+        await hall.told()
+    assert len(hall.receiver.heard) == 1
+
+
 async def test_what_happened_during_a_pause_is_told_after_it(hall: HookHall) -> None:
     id_ = await hall.subscribe()
     paused = await hall.hooks.pause(id_)
@@ -472,6 +501,7 @@ async def test_a_removed_subscription_hears_nothing_more_and_its_secrets_are_gon
     await hall.told()
     with pytest.raises(NoSuchHook):
         await hall.hooks.subscription(id_)
+    assert id_ not in {one.id for one in await hall.hooks.subscriptions()}
     assert hall.receiver.requests == 3  # the other's
     rows = await hall.owner.fetch("select subscription, state from hook_delivery")
     assert sorted((r["subscription"].hex == id_, r["state"]) for r in rows) == (
@@ -610,6 +640,40 @@ async def test_ten_secrets_may_sign_at_once_for_a_week_each_and_no_more(hall: Ho
     assert (await hall.hooks.rotate(id_, HookId(hall.ids.hex()), 0)).is_fresh
 
 
+async def test_a_later_rotation_lets_no_older_secret_sign_for_longer(hall: HookHall) -> None:
+    """Whoever rotates because a secret leaked ends it after the overlap that was said then."""
+    id_ = await hall.subscribe(EventKind.CREATED)
+    store = HookStore(hall.world.pool, 1)
+
+    async def signing() -> int:
+        return len(await store.secrets(id_, int(hall.world.clock.epoch() * 1000)))
+
+    hall.world.clock.pass_(1)
+    await hall.hooks.rotate(id_, HookId(hall.ids.hex()), 1)
+    hall.world.clock.pass_(1)
+    await hall.hooks.rotate(id_, HookId(hall.ids.hex()), 7 * 24)
+    assert await signing() == 3
+    hall.world.clock.pass_(3600)
+    assert await signing() == 2
+    await hall.hooks.rotate(id_, HookId(hall.ids.hex()), 0)
+    assert await signing() == 1
+    assert await hall.owner.fetchval("select count(*) from hook_secret") == 3  # not the ended one
+
+
+async def test_nothing_is_claimed_for_one_that_was_paused_meanwhile(
+    hall: HookHall,
+) -> None:
+    """Whoever carries one delivery after the other stops there."""
+    id_ = await hall.subscribe(EventKind.CREATED)
+    await hall.begun()
+    await hall.journal.sweep()
+    queue = HookQueue(hall.world.pool, 1)
+    await hall.hooks.pause(id_)
+    assert await queue.claim(id_, int(hall.world.clock.epoch() * 1000), USUAL) is None
+    await hall.hooks.resume(id_)
+    assert await queue.claim(id_, int(hall.world.clock.epoch() * 1000), USUAL) is not None
+
+
 async def test_secrets_lie_sealed_and_are_put_under_a_new_key_while_messages_go(
     hall: HookHall,
 ) -> None:
@@ -653,6 +717,17 @@ async def test_an_address_nobody_may_call_and_one_subscription_too_many_are_refu
     made = await asyncio.gather(*wishes, return_exceptions=True)
     assert sum(isinstance(m, StaffMistake) for m in made) == 3
     assert len(await hall.hooks.subscriptions()) == rules.SUBSCRIPTIONS_MOST
+
+
+async def test_what_others_subscribed_to_keeps_nobody_from_subscribing(hall: HookHall) -> None:
+    ours, theirs = (hall.hooks.of_client(hall.ids.hex()) for _ in range(2))
+    for full, free in ((ours, [theirs, hall.hooks]), (hall.hooks, [theirs])):
+        for _ in range(rules.SUBSCRIPTIONS_MOST - (full is hall.hooks)):
+            await full.subscribe(HookId(hall.ids.hex()), Wish(hall.url))
+        with pytest.raises(StaffMistake, match="remove one first"):
+            await full.subscribe(HookId(hall.ids.hex()), Wish(hall.url))
+        for one in free:
+            assert (await one.subscribe(HookId(hall.ids.hex()), Wish(hall.url))).is_fresh
 
 
 async def test_another_tenant_finds_hears_and_changes_nothing(hall: HookHall) -> None:
@@ -747,6 +822,11 @@ async def test_a_client_finds_and_changes_no_subscription_but_its_own(hall: Hook
                 await wanted
         await stranger.remove(id_)
     assert {s.state for s in await hall.hooks.subscriptions()} == {"active"}
+    for id_ in (own.id, staffs):
+        await hall.hooks.pause(id_)
+        with pytest.raises(NoSuchHook):
+            await theirs.resume(id_)
+    assert {s.state for s in await hall.hooks.subscriptions()} == {"paused"}
     assert await hall.owner.fetchval("select count(*) from hook_secret") == 2
     assert {s.id for s in await hall.hooks.subscriptions()} == {own.id, staffs}
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from channels.wiring import read_directory
+from channels.numbering import read_directory
 from engine.clients.clients import KeyId
 from engine.clients.store import ClientStore
 from engine.clock import AttemptId, Clock, Ids, PaymentId

@@ -1066,3 +1066,5 @@ async def test_a_token_is_good_until_its_session_expires(room: StaffRoom) -> Non
     assert (await room.get("sam", "/health")).status_code == 200
     room.world.clock.pass_(6)
     assert (await room.get("sam", "/health")).status_code == 401
+    now_ms = int(room.world.clock.epoch() * 1000)
+    assert await room.store.open_sessions(now_ms) == []

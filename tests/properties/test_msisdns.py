@@ -9,7 +9,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from channels.wiring import NUMBERING
+from channels.numbering import NUMBERING
 from engine.errors import CustomerMistake
 from engine.msisdn import _DIALLING_CODES, Msisdn, parse_by_numbering_plan, parse_msisdn
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from channels.wiring import read_directory, read_networks
+from channels.numbering import read_directory, read_networks
 from engine.errors import OutcomeUnknown, Throttled, Unreachable, Unreadable
 from engine.msisdn import Msisdn
 from engine.payments.portability import Source

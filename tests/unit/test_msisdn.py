@@ -6,7 +6,8 @@ import phonenumbers
 import pytest
 import yaml
 
-from channels.wiring import MENUS, NUMBERING
+from channels.numbering import NUMBERING
+from channels.wiring import MENUS
 from engine.errors import CustomerMistake
 from engine.msisdn import (
     _DIALLING_CODES,

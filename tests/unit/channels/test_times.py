@@ -1,3 +1,4 @@
+from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 
 import pytest
@@ -10,8 +11,9 @@ from channels.times import (
     read_since,
     second_of,
     stamp_of,
+    typed_since,
 )
-from engine.clock import ms_of
+from engine.clock import Clock, ms_of
 
 AT_MS = 1_795_260_309_250  # 2026-11-21, in the morning
 
@@ -51,3 +53,26 @@ def test_a_moment_is_so_long_ago_or_a_time(text: str, moment: datetime) -> None:
 def test_what_is_no_moment_of_ours_is_none(text: str) -> None:
     with pytest.raises(ValueError):
         read_since(text, datetime(2026, 3, 1, 12, tzinfo=UTC))
+
+
+class _Stopped(Clock):
+    """Always the same moment."""
+
+    def __init__(self, moment: datetime) -> None:
+        self.moment = moment
+
+    def epoch(self) -> float:
+        return self.moment.timestamp()
+
+
+def test_how_long_ago_may_be_typed_is_a_matter_of_the_clock_that_was_passed_in() -> None:
+    """20,480 days are 56 years and some weeks: within our years from 2027 on."""
+    later = typed_since(_Stopped(datetime(2027, 3, 1, tzinfo=UTC)))
+    assert [later(text) for text in ("30m", "2026-02-01", "20480d")] == [
+        "30m", "2026-02-01", "20480d",
+    ]  # fmt: skip
+    earlier = typed_since(_Stopped(datetime(2025, 12, 1, tzinfo=UTC)))
+    assert earlier("30m") == "30m"
+    for text in ("20480d", "yesterday"):
+        with pytest.raises(ArgumentTypeError, match=f"'{text}' is no time like 30m"):
+            earlier(text)

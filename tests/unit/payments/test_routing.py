@@ -4,7 +4,7 @@ import msgspec
 import pytest
 import yaml
 
-from channels.wiring import NUMBERING
+from channels.numbering import NUMBERING
 from engine.errors import CustomerMistake, NoWayNow
 from engine.money import Money
 from engine.msisdn import Msisdn, Prefixes
