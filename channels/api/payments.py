@@ -17,7 +17,7 @@ from channels.api.payment_shown import (
     show_status,
 )
 from channels.api.problems import Code, Refusal
-from channels.api.proposals import check_reason, open_about, rivals_of
+from channels.api.proposals import check_reason, rivals_of
 from channels.api.quotes import FindCustomer, PriceAsked, known_payer, offer, parties
 from channels.api.reservations import to_draw_on, too_small
 from channels.api.wire import AmountAsked, Id, Moment, Number, PayeeName, check_name
@@ -28,7 +28,6 @@ from engine.clock import CustomerId, PaymentId, first_id_at
 from engine.customers.customers import Customer
 from engine.desk.desk import Desk
 from engine.desk.proposals import TEXT_LENGTH_MAX, Person, ProposalId
-from engine.desk.store import ProposalStore
 from engine.errors import NoWayNow, OurFault, StaffMistake
 from engine.fx.quotes import Quote
 from engine.msisdn import Msisdn
@@ -167,7 +166,6 @@ class Payments:
         reservations: Reservations,
         pace: ClientsPace,
         desk: Desk,
-        proposals: ProposalStore,
     ) -> None:
         self._selling = selling
         self._confirming = confirming
@@ -178,7 +176,6 @@ class Payments:
         self._reservations = reservations
         self._pace = pace
         self._desk = desk
-        self._proposals = proposals
 
     async def send(
         self, call: Call[KeyHolder, Nothing, Nothing, PaymentAsked]
@@ -248,20 +245,17 @@ class Payments:
     async def refund(self, call: Call[KeyHolder, PaymentPath, Nothing, RefundAsked]) -> RefundShown:
         """Propose to give it back; one of our people must agree. A repeat is the same proposal.
 
-        Raises StaffMistake with the reason where it is not legal, and Refusal NOT_FOUND or
-        ALREADY_PROPOSED.
+        Raises StaffMistake with the reason where it is not legal, AlreadyProposed, and Refusal
+        NOT_FOUND.
         """
         payment = (await self._find_own(call)).payment
-        proposal_id = ProposalId(call.operation)
-        open_ = await open_about(self._proposals, payment.payment_id)
-        if any(proposal.id != proposal_id for proposal in open_):
-            raise Refusal(Code.ALREADY_PROPOSED)
         kind, why_not = reversal_of(payment.state)
         if kind is None:
             raise StaffMistake(f"{payment.state.name}: {why_not}")
         made = await self._desk.propose(
             kind, {"payment": payment.payment_id}, by=Person(f"client:{call.caller.name}"),
-            note=call.body.why, proposal_id=proposal_id, rivals=rivals_of(payment.payment_id),
+            note=call.body.why, proposal_id=ProposalId(call.operation),
+            rivals=rivals_of(payment.payment_id),
         )  # fmt: skip
         return RefundShown(
             made.id,

@@ -205,7 +205,7 @@ def _table(engine: Engine, limits: Limits) -> tuple[AnyEndpoint, ...]:
             find=find, quotes=store, own=ClientPayments(engine.pool, tenant, engine.store),
             reservations=engine.reservations,
             pace=pace_of_payers(limits, engine.settings.api_paces.client_payer_per_10_minutes),
-            desk=engine.office.desk, proposals=engine.office.proposals,
+            desk=engine.office.desk,
         ),
         Markets(
             pools=engine.pools, rates=engine.rates, health=engine.health,

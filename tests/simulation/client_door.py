@@ -84,7 +84,7 @@ class ClientDoor:
             own=ModelClientPayments(world.model, machine.wire, machine.store),  # type: ignore[arg-type]
             reservations=self.reservations,
             pace=nobody,  # type: ignore[arg-type] # its surface
-            desk=machine.desk, proposals=world.proposals(machine.wire),
+            desk=machine.desk,
         )  # fmt: skip
 
     @cached_property
