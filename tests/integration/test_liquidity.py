@@ -269,6 +269,17 @@ async def test_a_float_that_has_not_enough_is_not_withdrawn_from(room: Room) -> 
     assert (first.state, again.state) == (State.WAITING, State.FAILED)
 
 
+async def test_what_failed_is_over_though_it_is_agreed_to_once_more_when_it_could_be_done(
+    room: Room,
+) -> None:
+    """Whoever hears that it failed proposes another; both would leave."""
+    refused = await room.agreed(Kind.WITHDRAWAL, operator="airtel_ug", minor=100)
+    filled = await room.agreed(Kind.TOP_UP, operator="airtel_ug", minor=500)
+    await room.office.desk.see(filled.id, "BANK-1", by=CHEP)
+    assert await room.office.desk.approve(refused.id, by=BABU) == refused
+    assert await pools(room) == (POOL_UGX + 500, 0, 0, POOL_UGX)  # the float of `mtn_ug`
+
+
 async def test_rebalancing_moves_float_when_it_is_seen_and_leaves_the_pool(room: Room) -> None:
     moved = await room.agreed(Kind.REBALANCE, source="mtn_ug", target="airtel_ug", minor=300_000)
     assert moved.state is State.WAITING
