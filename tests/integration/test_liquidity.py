@@ -32,6 +32,7 @@ from tests.integration.desk_room import (
     Room,
     open_room,
 )
+from tests.integration.locks import somebody_waits
 from tests.integration.owner import Owner
 from tests.unit.payments.examples import ROUTE
 
@@ -91,6 +92,24 @@ async def test_a_reference_is_the_same_in_small_letters_and_with_blanks(room: Ro
     assert sorted(type(end).__name__ for end in ends) == ["Proposal", "StaffMistake"]
     kept = next(end for end in ends if isinstance(end, Proposal))
     assert (await desk.see(kept.id, "Tkk632nmuA", by=CHEP)) == kept
+    assert (await pools(room))[0] == POOL_UGX + 700
+
+
+async def test_one_movement_seen_by_two_at_once_in_other_letters_is_booked_once(
+    room: Room,
+) -> None:
+    """Both have looked for the reference before either has written it."""
+    made = [await room.agreed(Kind.TOP_UP, operator="mtn_ug", minor=700) for _ in range(2)]
+    references = ("TKK6 32NMUA", "tkk632nmua")
+    async with Owner(room.pool).acquire() as connection, connection.transaction():
+        await connection.execute("lock table proposal in share mode")  # all read, and none writes
+        seen = [
+            asyncio.create_task(room.office.desk.see(proposal.id, reference, by=CHEP))
+            for proposal, reference in zip(made, references, strict=True)
+        ]
+        await somebody_waits(connection, at_least=2)
+    ends = await asyncio.gather(*seen, return_exceptions=True)
+    assert sorted(type(end).__name__ for end in ends) == ["Proposal", "StaffMistake"]
     assert (await pools(room))[0] == POOL_UGX + 700
 
 

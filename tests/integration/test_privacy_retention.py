@@ -98,6 +98,13 @@ async def test_of_money_that_was_paid_in_nothing_goes_before_it_is_over(
     assert await house.pool.fetchval("select payer = '' from pay_in") is is_over
 
 
+async def test_a_request_that_has_not_ended_stays_however_old(house: House) -> None:
+    [requests] = [kept for kept in KEPT if kept.kind == "requests"]
+    house.room.world.clock.pass_((requests.days + 1) * DAY)
+    await house.pool.execute("update money_request set closed_as = null, closed_ms = null")
+    assert await retention(house).forget(requests) == 0
+
+
 async def test_a_house_says_how_long(house: House, database_url: str) -> None:
     [messages] = [kept for kept in KEPT if kept.kind == "messages"]
     house.room.world.clock.pass_(40 * DAY)
