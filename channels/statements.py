@@ -15,17 +15,17 @@ from engine.payments.payins.store import PayInStore
 from engine.payments.service import Payments
 from engine.payments.statements.balances import BalanceBook, Balances
 from engine.payments.statements.cases import StatementCases
-from engine.payments.statements.consequences import (
-    Consequences,
+from engine.payments.statements.consequences import Consequences
+from engine.payments.statements.fees import FeeBook
+from engine.payments.statements.importing import Statements
+from engine.payments.statements.moves import Moves
+from engine.payments.statements.ours import OursReader
+from engine.payments.statements.pay_ins import (
     HearOwners,
     HearReturn,
     nobody_paid_in,
     nobody_returns,
 )
-from engine.payments.statements.fees import FeeBook
-from engine.payments.statements.importing import Statements
-from engine.payments.statements.moves import Moves
-from engine.payments.statements.ours import OursReader
 from engine.payments.statements.store import StatementStore
 from engine.payments.statements.suspense import Suspense
 from engine.payments.statements.terms import TermsBook

@@ -1,12 +1,21 @@
-"""Which of our servers is away, told from what was raised. It knows no company and no payment."""
+"""Which of our servers is away, told from what was raised; and many that are done one by one, of
+which none keeps up the others. It knows no company and no payment.
+"""
 
 import errno
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
 
 import asyncpg
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from engine.errors import NotServed, OurFault
+from engine.errors import CappError, NotServed, OurFault
+from engine.memory import end_if_refused
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 POSTGRES, REDIS = "Postgres", "Redis"
 
@@ -53,3 +62,23 @@ def server_away(error: BaseException) -> str | None:
     if isinstance(error, _FILES) or not isinstance(error, OSError):
         return None
     return None if error.errno in _DISKS else POSTGRES
+
+
+async def one_by_one(
+    those: Iterable[T], work: Callable[[T], Awaitable[Any]], *, named: Callable[[T], str]
+) -> int:
+    """Do it with each; with how many it was done. What one of them may be guilty of stops no other:
+    the log is told, and whoever comes by next tries again. That a server is away ends it, for then
+    all of them wait.
+    """
+    done = 0
+    for one in those:
+        try:
+            await work(one)
+            done += 1
+        except Exception as error:
+            end_if_refused(error)
+            if not isinstance(error, CappError) and server_away(error):
+                raise
+            log.exception("%s waits; it is tried again", named(one))
+    return done

@@ -22,7 +22,7 @@ from channels.api.transaction_shown import (
 )
 from engine.clock import made_at
 from engine.desk.desk import Desk
-from engine.desk.proposals import TEXT_LENGTH_MAX, Proposal, ProposalId
+from engine.desk.proposals import TEXT_LENGTH_MAX, ProposalId
 from engine.desk.store import ProposalStore
 from engine.errors import AlreadyProposed, StaffMistake
 from engine.msisdn import Msisdn
@@ -123,18 +123,14 @@ class Transactions:
         """
         payment = (await self._find(call.path.transaction)).payment
         kind, why_not = reversal_of(payment.state)
-        proposal_id = ProposalId(call.operation)
-        open_ = [p for p in await self._about(payment) if p.id != proposal_id]
-        if open_:
-            raise Refusal(Code.ALREADY_PROPOSED, f"{open_[0].id} by {open_[0].made_by}")
         if kind is None:
             raise StaffMistake(f"{payment.state.name}: {why_not}")
         try:
             made = await self._desk.propose(
                 kind, {"payment": payment.payment_id}, by=call.caller.name, note=call.body.why,
-                proposal_id=proposal_id, rivals=rivals_of(payment.payment_id),
+                proposal_id=ProposalId(call.operation), rivals=rivals_of(payment.payment_id),
             )  # fmt: skip
-        except AlreadyProposed as error:  # while we looked
+        except AlreadyProposed as error:  # of staff each may know whose
             raise Refusal(Code.ALREADY_PROPOSED, str(error)) from None
         return show(made)
 
@@ -143,9 +139,6 @@ class Transactions:
         if found is None:
             raise Refusal(Code.NOT_FOUND)
         return found
-
-    async def _about(self, payment: Payment) -> list[Proposal]:
-        return await open_about(self._proposals, payment.payment_id)
 
     async def _conversation(self, payment: Payment, veil: Veil) -> list[MessageShown]:
         """What was said, in the order of time; the payment's own steps are told beside it."""
@@ -179,7 +172,7 @@ class Transactions:
             steps=[show_step(step, names) for step in await self._reader.steps(payment)],
             conversation=await self._conversation(payment, veil),
             cases=[show_case(case, veil) for case in await self._reader.cases(payment)],
-            proposals=[show(p) for p in await self._about(payment)],
+            proposals=[show(p) for p in await open_about(self._proposals, payment.payment_id)],
             possible=Possibilities(legal.remedy, legal.why, kind, why_not),
         )
 

@@ -27,9 +27,8 @@ from engine.desk.proposals import (
     spelled,
 )
 from engine.desk.store import ProposalStore
-from engine.errors import AlreadyDecided, CappError, SamePerson, StaffMistake
-from engine.memory import end_if_refused
-from engine.outages import server_away
+from engine.errors import AlreadyDecided, SamePerson, StaffMistake
+from engine.outages import one_by_one
 
 log = logging.getLogger(__name__)
 
@@ -132,14 +131,7 @@ class Desk:
         """Carry out what was approved and left behind, end what expired; how many there were."""
         expired = await self._store.expire(self._now_ms())
         left = await self._store.approved(self._executors, most)
-        for proposal in left:
-            try:
-                await self._carry_out(proposal)
-            except Exception as error:  # what one of them may be guilty of stops no other
-                end_if_refused(error)
-                if not isinstance(error, CappError) and server_away(error):
-                    raise
-                log.exception("proposal %s is not carried out; it is tried again", proposal.id)
+        await one_by_one(left, self._carry_out, named=lambda p: f"proposal {p.id}")
         return expired + len(left)
 
     async def _decide(self, proposal_id: ProposalId, wanted: State, by: Person) -> None:

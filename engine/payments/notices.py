@@ -85,7 +85,7 @@ def read_notice(payload: str) -> Notice:
 class Message(msgspec.Struct, frozen=True):
     """A sentence `sms.<template>` to somebody, in a language, with its variables.
 
-    Nobody is owed it by law: it is not sent to a number that wants none.
+    Whether one goes to a number that wants none, `messages/quiet.py` says by its template.
     """
 
     to: Msisdn

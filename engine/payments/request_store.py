@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from engine.clock import CustomerId
 from engine.errors import OurFault
+from engine.gather import alone, readable
 from engine.ledger.plans import NIL
 from engine.money import Money
 from engine.msisdn import Msisdn
@@ -222,9 +223,13 @@ class RequestStore:
         ]
 
     async def over(self, now_ms: int, most: int) -> list[Stored]:
-        """Requests whose time is over, unless a payment for them is under way."""
+        """Requests whose time is over, unless a payment for them is under way.
+
+        One that cannot be read waits, and keeps up nobody else.
+        """
         rows = await self._pool.fetch(_OVER, self._tenant, now_ms, most)
-        return [_stored(row, self._seals) for row in rows]
+        read = [alone(f"request {row['code']}", _stored, row, self._seals) for row in rows]
+        return readable("a request", read)
 
     async def close(
         self,

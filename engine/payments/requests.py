@@ -15,6 +15,7 @@ from engine.errors import CustomerMistake, NoWayNow, OurFault, TextKey
 from engine.fx.quotes import Quote
 from engine.money import Money
 from engine.msisdn import Msisdn
+from engine.outages import one_by_one
 from engine.payments.notices import Message, write_message
 from engine.payments.payment import code_of, read_code
 from engine.payments.request_store import Bounds, Intended, RequestStore, Stored
@@ -153,20 +154,23 @@ class Requests:
         raise OurFault(f"request {code} moved {TRIES_MAX} times under one answer")
 
     async def expire(self, now: datetime, most: int = 100) -> int:
-        """Close what nobody paid in time, settle what was paid; returns how many there were.
+        """Close what nobody paid in time, settle what was paid; returns with how many it was done.
 
         One with a payment under way is left until that has ended. Whoever asked was promised an
         answer: that it was not paid is told once, by whoever closes it.
         """
         now_ms = ms_of(now)
         requests = await self._store.over(now_ms, most)
-        for request in requests:
-            if request.state_at(now_ms) is _R.PAID:
-                await self._store.settle(request, now_ms)
-            else:
-                unpaid = await self._answer("request_expired", request)
-                await self._store.close(request, _R.EXPIRED, now_ms, unpaid)
-        return len(requests)
+        return await one_by_one(
+            requests, lambda r: self._end(r, now_ms), named=lambda r: f"request {r.code}"
+        )
+
+    async def _end(self, request: Stored, now_ms: int) -> None:
+        if request.state_at(now_ms) is _R.PAID:
+            await self._store.settle(request, now_ms)
+        else:
+            unpaid = await self._answer("request_expired", request)
+            await self._store.close(request, _R.EXPIRED, now_ms, unpaid)
 
     async def _check(self, requester: Customer, network: str, payer: Msisdn, amount: Money) -> str:
         """The operator of the requester's wallet, where that much can arrive in it."""

@@ -14,6 +14,7 @@ from engine.ledger.entries import Manual
 from engine.ledger.plans import CREATE, NIL, Plan, Verdict, Verdicted
 from engine.ledger.pool_postings import release_for_client, reserve_for_client
 from engine.money import Money
+from engine.outages import one_by_one
 from engine.payments.reservation_store import NotReserved, Reservation, ReservationStore
 
 TRIES_MAX: Final = 50
@@ -115,11 +116,10 @@ class Reservations:
         return found and await self._end(found, Manual.RESERVATION_RELEASED)
 
     async def sweep(self, most: int) -> int:
-        """End those whose time is over; how many there were."""
+        """End those whose time is over; how many were ended. What keeps one from it keeps up no
+        other."""
         over = await self._store.over(self._now_ms(), most)
-        for reservation in over:
-            await self._end(reservation, Manual.RESERVATION_EXPIRED)
-        return len(over)
+        return await one_by_one(over, self._expire, named=lambda r: f"reservation {r.id}")
 
     async def _book(self, asked: Reservation) -> None:
         transfers = reserve_for_client(asked.account, asked.amount.minor)
@@ -148,6 +148,9 @@ class Reservations:
                 return reservation
             reservation = await self._must(reservation.id)
         raise OurFault(f"reservation {reservation.id} was drawn on {TRIES_MAX} times meanwhile")
+
+    async def _expire(self, over: Reservation) -> None:
+        await self._end(over, Manual.RESERVATION_EXPIRED)
 
     async def _refuse(self, asked: Reservation) -> None:
         """Take its key, so that nobody who is late can book it any more. Nothing moves.

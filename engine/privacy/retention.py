@@ -49,7 +49,7 @@ KEPT = (
     ),
     Kept(
         "payins", LAW_DAYS, "pay_in", "id", True,
-        "tenant = $1 and id < $2 and due_ms is null and stage in (2, 4, 6)"
+        "tenant = $1 and id < $2 and due_ms is null and stage in (2, 4, 6, 8)"
         " and (payer <> '' or reference <> '')",
         "update pay_in set payer = '', reference = ''",
     ),

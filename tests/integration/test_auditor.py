@@ -574,6 +574,19 @@ async def test_a_withdrawal_that_nobody_agreed_to_cancel_is_named(room: Room) ->
     assert await found(room) == {(Law.AGREED, kept.id)}  # it was about the other one
 
 
+async def test_a_withdrawal_that_was_cancelled_though_the_second_person_said_no_is_named(
+    room: Room,
+) -> None:
+    kept = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=9)
+    by = await room.propose(Kind.CANCEL_WITHDRAWAL, withdrawal=kept.id)
+    await room.office.desk.reject(by.id, by=BABU)
+    back = pool_postings.cancel_withdrawal(1, "UGX", 2, 9)
+    facts = json.dumps({"proposal": by.id, "reference": None})
+    forged = Plan(kept.id, 1, 1, Manual.WITHDRAWAL_CANCELLED, facts=facts, transfers=back)
+    assert await room.committed(forged) is Verdict.APPLIED
+    assert await found(room) == {(Law.AGREED, kept.id)}
+
+
 async def test_a_gap_and_a_payment_beside_its_journal_are_named(room: Room) -> None:
     gap, moved = await room.pay_whole(), await room.pay_whole()
     await Owner(room.pool).execute(

@@ -38,10 +38,18 @@ async def room(database_url: str) -> AsyncIterator[Room]:
 
 async def capp(room: Room, *words: str, office: Office | None = None) -> list[str]:
     """The lines that a command of the desk says."""
+    _, said = await capp_ends(room, *words, office=office)
+    return said
+
+
+async def capp_ends(
+    room: Room, *words: str, office: Office | None = None
+) -> tuple[bool, list[str]]:
+    """The same, behind whether it came to what was wanted: else the terminal's code is 1."""
     said: list[str] = []
     options = _parser(words).parse_args(words)
-    await desk.COMMANDS[options.command](office or room.office, options, said.append)
-    return said
+    went = await desk.COMMANDS[options.command](office or room.office, options, said.append)
+    return went, said
 
 
 async def test_more_proposals_than_a_screen_holds_are_told_of_and_can_be_seen(
@@ -60,9 +68,8 @@ async def test_more_proposals_than_a_screen_holds_are_told_of_and_can_be_seen(
     await room.pool.execute(
         "update proposal set body = 'v1.77.' || repeat('A', 60) where id = $1", made[0].id
     )
-    assert (await capp(room, "proposals", "--before", middle[:8])) == [
-        f"{oldest[:8]} cannot be read and waits: the log says why"
-    ]
+    unread = [f"{oldest[:8]} cannot be read and waits: the log says why"]
+    assert await capp_ends(room, "proposals", "--before", middle[:8]) == (False, unread)
 
 
 async def test_a_part_of_an_id_that_two_proposals_have_decides_on_neither(room: Room) -> None:
@@ -333,10 +340,20 @@ async def test_what_was_agreed_to_and_failed_did_not_come_to_what_was_wanted(roo
     named = ("--as", "Asha", "--why", "looked")
     words = ("CORRECTION", f"payment={room.office.ids.hex()}", "version=1")
     (asked,) = await capp(room, "propose", *words, *named)
-    approve = ("approve", asked.split()[0], "--as", "Babu")
-    options, said = _parser(approve).parse_args(approve), list[str]()
-    assert not await desk.COMMANDS["approve"](room.office, options, said.append)
-    assert "  failed  " in said[0]
+    went, (said,) = await capp_ends(room, "approve", asked.split()[0], "--as", "Babu")
+    assert (went, "  failed  " in said) == (False, True)
+
+
+async def test_what_was_seen_to_leave_and_cannot_be_booked_did_not_come_to_what_was_wanted(
+    room: Room,
+) -> None:
+    """A process died between the entry that cancelled a withdrawal and the withdrawal's own end."""
+    made = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=500)
+    await room.agreed(Kind.CANCEL_WITHDRAWAL, withdrawal=made.id)
+    await room.pool.execute("update proposal set state = 'waiting' where id = $1", made.id)
+    went, (said,) = await capp_ends(room, "seen", made.id[-8:], "BANK-1", "--as", "chep")
+    assert (went, "  failed  " in said) == (False, True)
+    assert said.endswith(" seen as BANK-1 by chep: it was cancelled; the pool has it again")
 
 
 async def test_a_withdrawal_is_cancelled_by_the_end_of_its_id(room: Room) -> None:

@@ -32,6 +32,7 @@ from tests.integration.desk_room import (
     Room,
     open_room,
 )
+from tests.integration.locks import somebody_waits
 from tests.integration.owner import Owner
 from tests.unit.payments.examples import ROUTE
 
@@ -91,6 +92,24 @@ async def test_a_reference_is_the_same_in_small_letters_and_with_blanks(room: Ro
     assert sorted(type(end).__name__ for end in ends) == ["Proposal", "StaffMistake"]
     kept = next(end for end in ends if isinstance(end, Proposal))
     assert (await desk.see(kept.id, "Tkk632nmuA", by=CHEP)) == kept
+    assert (await pools(room))[0] == POOL_UGX + 700
+
+
+async def test_one_movement_seen_by_two_at_once_in_other_letters_is_booked_once(
+    room: Room,
+) -> None:
+    """Both have looked for the reference before either has written it."""
+    made = [await room.agreed(Kind.TOP_UP, operator="mtn_ug", minor=700) for _ in range(2)]
+    references = ("TKK6 32NMUA", "tkk632nmua")
+    async with Owner(room.pool).acquire() as connection, connection.transaction():
+        await connection.execute("lock table proposal in share mode")  # all read, and none writes
+        seen = [
+            asyncio.create_task(room.office.desk.see(proposal.id, reference, by=CHEP))
+            for proposal, reference in zip(made, references, strict=True)
+        ]
+        await somebody_waits(connection, at_least=2)
+    ends = await asyncio.gather(*seen, return_exceptions=True)
+    assert sorted(type(end).__name__ for end in ends) == ["Proposal", "StaffMistake"]
     assert (await pools(room))[0] == POOL_UGX + 700
 
 
@@ -267,6 +286,17 @@ async def test_a_float_that_has_not_enough_is_not_withdrawn_from(room: Room) -> 
     first = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=600_000)
     again = await room.agreed(Kind.WITHDRAWAL, operator="mtn_ug", minor=600_000)
     assert (first.state, again.state) == (State.WAITING, State.FAILED)
+
+
+async def test_what_failed_is_over_though_it_is_agreed_to_once_more_when_it_could_be_done(
+    room: Room,
+) -> None:
+    """Whoever hears that it failed proposes another; both would leave."""
+    refused = await room.agreed(Kind.WITHDRAWAL, operator="airtel_ug", minor=100)
+    filled = await room.agreed(Kind.TOP_UP, operator="airtel_ug", minor=500)
+    await room.office.desk.see(filled.id, "BANK-1", by=CHEP)
+    assert await room.office.desk.approve(refused.id, by=BABU) == refused
+    assert await pools(room) == (POOL_UGX + 500, 0, 0, POOL_UGX)  # the float of `mtn_ug`
 
 
 async def test_rebalancing_moves_float_when_it_is_seen_and_leaves_the_pool(room: Room) -> None:

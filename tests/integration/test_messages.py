@@ -291,6 +291,8 @@ async def test_what_stays_unknown_for_a_day_is_told_to_staff_once_and_not_sent(
     assert sum(looks) == 1
     assert await watch.look() == 0
     assert await world.cases() == [SMS_UNKNOWN]
+    told = await world.pool.fetchval("select detail from case_file")
+    assert told == "SMS pin_reset: nobody knows whether it was sent"
     assert (world.sms.sent, await statuses(world)) == ([], {"pin_reset": "unknown:told"})
 
 

@@ -1053,8 +1053,9 @@ async def test_what_becomes_of_one_pay_in_becomes_of_no_other(till: Till, what: 
     assert (after[0] == before[0], after[1] == before[1]) == (False, True)
 
 
+@pytest.mark.parametrize("error", [OurFault("the commit refuses it"), ValueError("a mistake")])
 async def test_a_pay_in_that_cannot_be_looked_after_keeps_up_no_other(
-    till: Till, monkeypatch: pytest.MonkeyPatch
+    till: Till, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """It came first, and comes first with every sweep."""
     hear, look = till.room.pay_ins.hear, till.room.pay_ins.look
@@ -1065,7 +1066,7 @@ async def test_a_pay_in_that_cannot_be_looked_after_keeps_up_no_other(
 
     async def look_but(pay_in_id: str, **more: bool) -> None:
         if pay_in_id == bad.id:
-            raise OurFault("the commit refuses it")
+            raise error
         await look(pay_in_id, **more)
 
     monkeypatch.setattr(till.room.pay_ins, "look", look_but)

@@ -11,6 +11,7 @@ from channels.settings import BadSettings
 from engine.clients.quote_store import KEPT_SECONDS as QUOTES_KEPT_SECONDS
 from engine.clock import Ids
 from engine.once import KEPT_SECONDS, OF_STAFF, Once, Request, Taken
+from engine.payments.payins.judging import Stage
 from engine.privacy.retention import KEPT, KINDS, LAW_DAYS, Retention
 from tests.integration.privacy_room import KEYS, House, live_a_while, open_house
 from tests.integration.world import settings_for
@@ -78,6 +79,30 @@ async def test_the_journal_and_the_customers_stay_for_ever(house: House) -> None
     after = await contents(house.pool)
     for table in ("journal", "payment", "balance", "customer", "recipient", "spending", "attempt"):
         assert after[table] == before[table], table
+
+
+@pytest.mark.parametrize("stage", Stage)
+async def test_of_money_that_was_paid_in_nothing_goes_before_it_is_over(
+    house: House, stage: Stage
+) -> None:
+    [payins] = [kept for kept in KEPT if kept.kind == "payins"]
+    house.room.world.clock.pass_((payins.days + 1) * DAY)
+    await house.pool.execute(
+        "update pay_in set stage = $1::int, due_ms = 1, payment = case when $1 = $2 then id end",
+        int(stage), int(Stage.TAKEN),
+    )  # fmt: skip
+    assert await retention(house).due(payins) == 0  # it is looked at once more
+    await house.pool.execute("update pay_in set due_ms = null")
+    is_over = stage in (Stage.DENIED, Stage.TAKEN, Stage.RETURNED, Stage.FOUND)
+    assert await retention(house).forget(payins) == is_over
+    assert await house.pool.fetchval("select payer = '' from pay_in") is is_over
+
+
+async def test_a_request_that_has_not_ended_stays_however_old(house: House) -> None:
+    [requests] = [kept for kept in KEPT if kept.kind == "requests"]
+    house.room.world.clock.pass_((requests.days + 1) * DAY)
+    await house.pool.execute("update money_request set closed_as = null, closed_ms = null")
+    assert await retention(house).forget(requests) == 0
 
 
 async def test_a_house_says_how_long(house: House, database_url: str) -> None:

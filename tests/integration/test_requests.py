@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from engine.money import Money
 from engine.msisdn import Msisdn
 from engine.payments.facts import Ruling
 from engine.payments.lifecycle import State
+from engine.payments.request_store import Stored
 from engine.payments.requests import RequestRules
 from engine.payments.views import Confirmed
 from tests.integration.counter_room import (
@@ -468,6 +470,27 @@ async def test_what_is_being_paid_at_the_end_is_left_until_that_has_ended(
     assert await room.state(code) == "expired"
     assert await expire(room) == 1
     await assert_told_that_it_expired(room)
+
+
+async def test_a_request_that_cannot_be_ended_keeps_up_no_other(
+    room: CounterRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes first with every sweep."""
+    bad = await room.ask(28_000, key="k1")
+    room.world.clock.pass_(1)
+    good = await room.ask(29_000, key="k2")
+    room.world.clock.pass_(WEEK)
+    close = room.requests._store.close
+
+    async def close_but(request: Stored, *how: Any) -> bool:
+        if request.code == bad:
+            raise ValueError("a mistake of ours")
+        return await close(request, *how)
+
+    monkeypatch.setattr(room.requests._store, "close", close_but)
+    assert await expire(room) == 1
+    told = [message for message in await room.messages() if message.to == BRIAN.msisdn]
+    assert [message.variables["code"] for message in told] == [good]
 
 
 async def test_two_workers_may_sweep_at_once(room: CounterRoom) -> None:

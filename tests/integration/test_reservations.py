@@ -12,7 +12,7 @@ import pytest
 from channels.api import pace
 from channels.office import build_office
 from channels.watching.figures import Figures
-from engine.errors import NoWayNow, StaffMistake
+from engine.errors import NoWayNow, OurFault, StaffMistake
 from engine.ledger.books import Books
 from engine.ledger.chart import Account, Kind
 from engine.ledger.corrections import adjustment, read_row, reversal
@@ -337,6 +337,27 @@ async def test_what_is_not_drawn_comes_back_when_time_is_over(room: ClientRoom) 
     await nothing_is_wrong(room)
 
 
+async def test_a_reservation_that_cannot_be_ended_keeps_up_no_other(
+    room: ClientRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes first with every sweep; what the others hold is wanted by everybody."""
+    bad = await reserved(room, 1_000, minutes=5)
+    good = await reserved(room, 1_000, minutes=6)
+    room.world.clock.pass_(6 * 60)
+    house = rooms_of(room)
+    give_back = house._give_back
+
+    async def give_back_but(reservation: Reservation, state: Manual) -> None:
+        if reservation.id == bad:
+            raise OurFault("a reservation cannot be ended: FROZEN")
+        await give_back(reservation, state)
+
+    monkeypatch.setattr(house, "_give_back", give_back_but)
+    assert await house.sweep(10) == 1
+    assert await left_in(room, good) == ("expired", 0)
+    assert await left_in(room, bad) == ("open", 1_000)
+
+
 async def test_no_reservation_stands_longer_than_the_house_lets_it(database_url: str) -> None:
     async with open_client_room(database_url, CAPP_RESERVATION_MINUTES="5") as room:
         id_ = await reserved(room, 1_000, minutes=600)
@@ -516,14 +537,18 @@ async def test_whichever_step_a_process_dies_before_money_is_reserved_once_or_no
     await nothing_is_wrong(room)
 
 
-async def test_a_reservation_nobody_booked_in_time_is_never_booked(room: ClientRoom) -> None:
+@pytest.mark.parametrize("is_swept", [True, False])
+async def test_a_reservation_nobody_booked_in_time_is_never_booked(
+    room: ClientRoom, is_swept: bool
+) -> None:
     id_ = room.engine.ids.hex()
     now = int(room.world.clock.epoch() * 1000)
     asked = Reservation(id_, SHOP, 0, Money(7, "UGX"), now, now + 60_000, None, Money(7, "UGX"))
     store = ReservationStore(room.world.pool, 1)
     assert await store.ask(asked, percent_max=100, open_most=OPEN_MOST) is None
-    room.world.clock.pass_(61)
-    assert await room.engine.reservations.sweep(10) == 1
+    room.world.clock.pass_(60)
+    if is_swept:
+        assert await room.engine.reservations.sweep(10) == 1
     house = rooms_of(room)
     found = await house.reserve(reservation_id=id_, client=SHOP, amount=Money(7, "UGX"), minutes=60)
     assert found is NotReserved.POOL

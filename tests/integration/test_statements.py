@@ -25,16 +25,16 @@ from engine.payments.health import Record, Told, unheard
 from engine.payments.lifecycle import State
 from engine.payments.statements import importing
 from engine.payments.statements.cases import STATEMENT_JUMP
-from engine.payments.statements.consequences import (
-    Consequences,
+from engine.payments.statements.consequences import Consequences
+from engine.payments.statements.judged import Class
+from engine.payments.statements.lines import Jump, Line, Side
+from engine.payments.statements.neutral import write_statement
+from engine.payments.statements.pay_ins import (
     HearOwners,
     HearReturn,
     nobody_paid_in,
     nobody_returns,
 )
-from engine.payments.statements.judged import Class
-from engine.payments.statements.lines import Jump, Line, Side
-from engine.payments.statements.neutral import write_statement
 from engine.payments.statements.terms import Terms, TermsBook
 from engine.ports import Direction, Finding, OperatorFacts, Outcome
 from engine.restored import Restored

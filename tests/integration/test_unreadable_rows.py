@@ -25,6 +25,7 @@ from tests.integration.owner import Owner
 from tests.integration.privacy_room import FRIEND, KEYS, House, open_house
 
 PIN = "4826"
+REQUESTS = "select id, code, closed_as from money_request"
 
 
 @pytest.fixture
@@ -209,6 +210,17 @@ async def test_pay_ins_are_looked_at(house: House) -> None:
     till.world.clock.pass_(60)
     await till.sweep()
     assert (await till.again(good)).stage.name == "SUSPENDED"
+
+
+async def test_requests_end_when_their_time_is_over(house: House) -> None:
+    room = house.room
+    bad, good = await room.ask(28_000, key="k1"), await room.ask(29_000, key="k2")
+    ids = {row["code"]: row["id"].hex for row in await house.pool.fetch(REQUESTS)}
+    await spoil(house.pool, "money_request", "requester_msisdn", "id", ids[bad], ids[good])
+    room.world.clock.pass_(7 * 24 * 3600)
+    assert await room.requests.expire(room.world.clock.now()) == 1
+    ended = {row["code"]: row["closed_as"] for row in await house.pool.fetch(REQUESTS)}
+    assert ended == {bad: None, good: "expired"}
 
 
 async def test_proposals_are_carried_out(house: House) -> None:

@@ -65,16 +65,12 @@ from engine.payments.settlement.gathering import Gathering
 from engine.payments.settlement.settling import Settling
 from engine.payments.statements.balances import BalanceBook
 from engine.payments.statements.cases import StatementCases
-from engine.payments.statements.consequences import (
-    Consequences,
-    PaidIns,
-    nobody_paid_in,
-    nobody_returns,
-)
+from engine.payments.statements.consequences import Consequences
 from engine.payments.statements.fees import FeeBook
 from engine.payments.statements.importing import Statements
 from engine.payments.statements.moves import Moves
 from engine.payments.statements.ours import OursReader
+from engine.payments.statements.pay_ins import PaidIns, nobody_paid_in, nobody_returns
 from engine.payments.statements.store import StatementStore
 from engine.payments.statements.suspense import Suspense
 from engine.payments.stepping import Heard

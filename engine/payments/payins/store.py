@@ -3,7 +3,6 @@
 Every change is a compare-and-set. It moves no money: that is the commit's alone.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,9 +13,10 @@ from engine.clock import AttemptId, Clock, Ids, PaymentId, first_id_at, made_at
 from engine.gather import alone, readable
 from engine.money import Money
 from engine.payments.payins.judging import PayIn, Stage
+from engine.payments.payins.listed import ON_ITS_WAY, Listed
 from engine.payments.payment import code_of, id_ending, read_code
 from engine.payments.statements.judged import Theirs
-from engine.payments.statements.lines import Line, PaidInLine, Side
+from engine.payments.statements.lines import PaidInLine, Side
 from engine.ports import Direction, PaidIn
 from engine.privacy.places import (
     pay_in_payer_place,
@@ -28,8 +28,7 @@ from engine.privacy.seals import Seals, open_moved, seals_of
 CODE_GOOD = timedelta(days=7)
 """How old a payment that is over may be, for late money to find it by its code."""
 
-_LEFT = (Stage.RETURNING, Stage.RETURNED)
-BOOKED = (Stage.SUSPENDED, Stage.ASSIGNING, *_LEFT)
+BOOKED = (Stage.SUSPENDED, Stage.ASSIGNING, *ON_ITS_WAY)
 WITH_AN_OWNER = (Stage.TAKEN, Stage.FOUND)
 _MADE_TOGETHER = timedelta(seconds=10)
 LOOK_AGAIN_SECONDS = 600
@@ -220,33 +219,19 @@ class PayInStore:
         What is not booked yet is not here either: the statement may be what proves it. A way back
         proves nothing of a return that no order has left for.
         """
-        came: dict[str, list[Theirs]] = defaultdict(list)
-        for t in lines:
-            if t.line.side is Side.IN:
-                came[t.line.receipt].append(t)
-        went = [t for t in lines if t.line.side is Side.OUT]
-        by_receipt = {t.line.receipt: t for t in went}
-        by_reference = {t.line.reference: t for t in went if t.line.reference}
+        listed = Listed(lines)
         rows = await self._pool.fetch(
             "select id, receipt, return_receipt, minor, currency, stage, calls from pay_in"
             " where tenant = $1 and operator = $2 and stage = any($3::smallint[])"
             " and (receipt = any($4::text[]) or return_receipt = any($5::text[]))",
-            self._tenant, operator, [int(s) for s in BOOKED],
-            [*came, *by_reference], [*by_receipt],
+            self._tenant, operator, [int(s) for s in BOOKED], listed.receipts, listed.ways_back,
         )  # fmt: skip
         found: dict[str, PaidInLine] = {}
         for row in rows:
-            stage, amount = Stage(row["stage"]), Money(row["minor"], row["currency"])
-            held, goes = stage is Stage.SUSPENDED, stage is Stage.RETURNING and row["calls"]
-            of_it = [(_in_amount(came.get(row["receipt"], []), amount), held, None)]
-            if stage in _LEFT:
-                back = by_receipt.get(row["return_receipt"]) or by_reference.get(row["receipt"])
-                of_it.append((back, False, row["id"].hex if goes else None))
-            found |= {
-                t.line_id: PaidInLine(is_held and t.line.amount == amount, amount.minor, on_its_way)
-                for t, is_held, on_its_way in of_it
-                if t and amount in (t.line.amount, _with_fee(t.line))
-            }
+            found |= listed.those_of(
+                row["id"].hex, row["receipt"], Money(row["minor"], row["currency"]),
+                Stage(row["stage"]), return_receipt=row["return_receipt"], calls=row["calls"],
+            )  # fmt: skip
         return found
 
     async def collections(
@@ -365,19 +350,6 @@ class PayInStore:
 
     def _now_ms(self) -> int:
         return int(self._clock.epoch() * 1000)
-
-
-def _in_amount(listed: Sequence[Theirs], amount: Money) -> Theirs | None:
-    """Of the lines with one receipt that of an amount, to the unit or else by its fee."""
-    exact = [t for t in listed if t.line.amount == amount]
-    by_fee = [t for t in listed if _with_fee(t.line) == amount]
-    return next(iter([*exact, *by_fee]), None)
-
-
-def _with_fee(line: Line) -> Money:
-    """What the customer gave or got, of a line that lists what was left or taken of it."""
-    fee = Money(line.fee_minor, line.amount.currency)
-    return line.amount + fee if line.side is Side.IN else line.amount - fee
 
 
 def _pay_in(row: Any, seals: Seals) -> PayIn:

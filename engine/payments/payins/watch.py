@@ -1,15 +1,11 @@
 """Looks after pay-ins that a dead process or a silent operator left behind. Knows no entries."""
 
-import logging
-
-from engine.errors import CappError
+from engine.outages import one_by_one
 from engine.payments.payins.judging import PayIn, Stage
 from engine.payments.payins.owners import Owners
 from engine.payments.payins.payins import LEASE_SECONDS, PayIns
 from engine.payments.payins.returns import PayInReturns
 from engine.payments.payins.store import WITH_AN_OWNER, PayInStore
-
-log = logging.getLogger(__name__)
 
 
 class PayInWatch:
@@ -26,11 +22,7 @@ class PayInWatch:
     async def sweep(self, most: int) -> int:
         """Look at those whose time has come; how many. What one of them raises is its own."""
         due = await self._store.lease_due(LEASE_SECONDS, most)
-        for pay_in in due:
-            try:
-                await self._look(pay_in)
-            except CappError:
-                log.exception("pay-in %s is looked at again later", pay_in.paid.receipt)
+        await one_by_one(due, self._look, named=lambda p: f"pay-in {p.paid.receipt}")
         return len(due)
 
     async def _look(self, pay_in: PayIn) -> None:

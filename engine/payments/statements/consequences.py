@@ -5,13 +5,13 @@ It decides nothing about pairs; `matching` did. Every step may be repeated.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
 
 import msgspec
 
-from engine.clock import AttemptId, Clock, PaymentId
+from engine.clock import Clock, PaymentId
 from engine.outbox import Outbox
 from engine.payments.evidence import Source
 from engine.payments.service import Payments
@@ -22,8 +22,9 @@ from engine.payments.statements.cases import (
     Case,
     StatementCases,
 )
-from engine.payments.statements.judged import Class, Judged, Ours, Standing, Theirs, over_on
+from engine.payments.statements.judged import Class, Judged, Ours, Standing, over_on
 from engine.payments.statements.lines import Line, Moved, PaidInLine, Side, named_id
+from engine.payments.statements.pay_ins import HearReturn, PaidIns
 from engine.payments.statements.store import StatementStore, Stored
 from engine.payments.statements.suspense import Suspense
 from engine.payments.statements.terms import Terms, TermsBook
@@ -36,47 +37,6 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 50
 """How many findings are applied beside each other."""
-
-
-class PaidIns(Protocol):
-    """What is known of money that customers sent of their own accord (`payins/store.py`)."""
-
-    async def among(self, operator: str, lines: Sequence[Theirs]) -> Mapping[str, PaidInLine]:
-        """Of these the ids of pay-ins' lines, and what is known of each."""
-        ...
-
-    async def collections(
-        self, operator: str, lines: Sequence[Theirs], before: datetime
-    ) -> list[AttemptId]:
-        """What these lines collected as pay-ins, of payments that were made before that."""
-        ...
-
-    async def find(self, operator: str, receipt: str, payment: PaymentId | None) -> bool:
-        """Take it for a payment, or as our own, out of people's hands; False: they have it."""
-        ...
-
-    async def find_denied(self, operator: str, owners: Sequence[tuple[str, PaymentId]]) -> None:
-        """The same of those that nobody could prove."""
-        ...
-
-
-HearReturn = Callable[[str, Finding], Awaitable[bool]]
-"""What became of a pay-in's return, by the pay-in (`PayInReturns.hear_return`)."""
-
-
-HearOwners = Callable[[str, Sequence[tuple[str, PaymentId]]], Awaitable[int]]
-"""Which payment each of an operator's receipts collected; how many pay-ins were theirs
-(`Owners.hear`)."""
-
-
-async def nobody_returns(_pay_in: str, _finding: Finding) -> bool:
-    """Where nobody sends pay-ins back."""
-    return False
-
-
-async def nobody_paid_in(_operator: str, _collections: Sequence[tuple[str, PaymentId]]) -> int:
-    """Where nobody pays in of their own accord."""
-    return 0
 
 
 class Consequences:

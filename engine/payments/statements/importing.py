@@ -17,12 +17,7 @@ from engine.ledger.chart import Kind
 from engine.payments.statements.balance import band_at
 from engine.payments.statements.balances import HELD, BalanceBook
 from engine.payments.statements.cases import StatementCases
-from engine.payments.statements.consequences import (
-    Consequences,
-    HearOwners,
-    PaidIns,
-    nobody_paid_in,
-)
+from engine.payments.statements.consequences import Consequences
 from engine.payments.statements.fees import DayFees, FeeBook
 from engine.payments.statements.gaps import FOLLOWED_DAYS, Gaps
 from engine.payments.statements.judged import AGREES, Class, Judged, Ours, Standing, over_on
@@ -43,6 +38,7 @@ from engine.payments.statements.matching import match
 from engine.payments.statements.moves import Moves
 from engine.payments.statements.neutral import read_whole_statement
 from engine.payments.statements.ours import OursReader
+from engine.payments.statements.pay_ins import HearOwners, PaidIns, nobody_paid_in
 from engine.payments.statements.store import File, Kept, StatementStore, Stored
 from engine.payments.statements.terms import Terms, TermsBook
 from engine.ports import OperatorFacts

@@ -52,6 +52,12 @@ def test_names_are_cut_before_amounts_and_codes() -> None:
     assert planned.segments == 1
 
 
+def test_a_name_is_cut_before_a_sentence_of_ours() -> None:
+    status = {**RECEIPT, "payee": "Nakato " * 30, "state": TextKey("state.delayed")}
+    planned = WRITER.write("en", "sms.in_status", status)
+    assert planned.text.endswith(f". {TEXTS.write('en', 'state', status['state'])}.")
+
+
 def test_where_amounts_alone_are_too_long_there_is_one_segment_more() -> None:
     huge = Money(9_999_999_999_999_99, "KES")
     written = {**RECEIPT, "payee": "N", "amount": huge, "total": huge, "fee": huge,
@@ -66,6 +72,7 @@ def test_where_amounts_alone_are_too_long_there_is_one_segment_more() -> None:
         ("payee", "Nakato", True),
         ("reason", TextKey("reason.other"), True),
         ("code", "7KQ2M4XW9D", False),
+        ("payee_named", "Nakato +256772000002", False),
         ("payee", PAYEE, False),
         ("payee", "+256772000002", False),
         ("amount", Money(1, "KES"), False),

@@ -11,6 +11,7 @@ from engine.clock import AttemptId, Ids, PaymentId
 from engine.errors import OutcomeUnknown, ProviderError, Rejected, Throttled, Unreachable
 from engine.ledger.plans import Intent
 from engine.messages.gateways import Handed
+from engine.messages.letters import LINK as LINK_TEMPLATE
 from engine.messages.letters import REPLY, Letters, write_answer
 from engine.messages.planning import Writer
 from engine.messages.quiet import REQUIRED
@@ -120,6 +121,7 @@ async def test_an_unclear_outcome_is_kept_and_not_tried_again() -> None:
     room.played.answer = OutcomeUnknown("one", "silence")
     await room.send(room.notice())
     assert (room.status, room.played.released) == ("unknown", [])
+    assert room.played.ended[0].gateway == "one"  # people ask there
 
 
 async def test_a_refusal_is_the_end() -> None:
@@ -164,6 +166,13 @@ async def test_after_a_day_a_receipt_is_not_worth_sending_and_an_answer_after_tw
     room.played.ended.clear()
     await room.send(receipt)
     assert room.status == "refused:too_late"
+
+
+def test_who_said_stop_is_spared_one_word_alone_of_those_that_leave_by_themselves() -> None:
+    """That somebody asks them for money. All else is of their own money, or what they asked for."""
+    names = {key.removeprefix("sms.") for key in TEXTS if key.startswith("sms.")}
+    by_themselves = {name for name in names if not name.startswith("in_")} - {LINK_TEMPLATE}
+    assert by_themselves - REQUIRED == {"request"}
 
 
 @pytest.mark.parametrize("template", sorted(REQUIRED))
@@ -308,3 +317,39 @@ async def test_what_was_put_off_is_sent_while_the_payment_stands_where_it_was_ow
         left = Leased(intent.id, PaymentId("b" * 32), SMS, payload, was_sent=False, claim=1)
         await room.messages.take_over(left, payment(state))
     assert {ending.status for ending in room.played.ended} == {"sent"}
+
+
+GOING_BACK = {State.LATE_FUNDS, State.REFUND_DUE, State.REFUNDING, State.REFUND_UNKNOWN}
+TRUE_IN = {
+    "receipt_payer": {State.PAID},
+    "receipt_payee": {State.PAID},
+    "collect_failed": {State.COLLECT_FAILED},
+    "expired": {State.EXPIRED},
+    "cancelled": {State.CANCELLED},
+    "returned": {State.RETURNED},
+    "taken_back": {State.RETURNED, *GOING_BACK, State.REFUNDED},
+    "refund_started": GOING_BACK,
+    "refund_decided": GOING_BACK,
+    "late_funds": GOING_BACK,
+    "refunded": {State.REFUNDED},
+    "delayed": {
+        State.NEW, State.QUOTED, State.COLLECTING, State.COLLECT_UNKNOWN, State.COLLECTED,
+        State.RESERVED, State.ON_HOLD, State.PAYOUT_QUEUED, State.PAYING, State.PAYOUT_UNKNOWN,
+        State.PAYOUT_FAILED,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("template", TRUE_IN)
+async def test_what_was_put_off_is_told_where_it_is_true_and_nowhere_else(template: str) -> None:
+    said: dict[str, set[State]] = {}
+    for state in State:
+        room = Room()
+        intent = room.notice(f"{template}:payer:other")
+        left = Leased(
+            intent.id, PaymentId("b" * 32), SMS, intent.payload, was_sent=False, claim=1
+        )  # fmt: skip
+        await room.messages.take_over(left, payment(state))
+        said.setdefault(room.status, set()).add(state)
+    true = TRUE_IN[template]
+    assert said == {"sent": true, "refused:too_late": set(State) - true}
