@@ -75,7 +75,9 @@ class Compliance:
         is_screening_required: bool = False,
         note: Callable[[Decision], None] = lambda _: None,
     ) -> None:
-        """`is_screening_required`: without a list nothing is allowed. `note` hears of refusals."""
+        """`is_screening_required`: while a list is lacking nothing is allowed, and what was is not
+        paid out. `note` hears of refusals.
+        """
         self._policy = policy
         self._screener = screener
         self._history = history
@@ -97,10 +99,9 @@ class Compliance:
         have taken down.
         ALLOW and HOLD are returned; a held payment is collected and then waits for people. Raises
         CustomerMistake `mistake.limit_payment`, and NoWayNow `no_way.refused` with a sentence that
-        tells nobody why; `no_way.busy` when screening is required and no list is loaded.
+        tells nobody why; `no_way.busy` when screening is required and a list is lacking.
         """
-        await self._screener.need()
-        if self._is_screening_required and not self._screener.versions:
+        if await self.why_waiting() is not None:
             raise NoWayNow("no_way.busy")
         # The tier the caller knows bounds what is near or watched; the profile's has the last word.
         assumed = self._policy.limits.of(payer.tier, question.amount.currency)
@@ -135,6 +136,19 @@ class Compliance:
         tier = profile.tier_at(at) if profile is not None else payer.tier
         when = self._policy.limits.local_time(payer.country, at)
         return Standing(tier, self._policy.limits.of(tier, currency), when)
+
+    async def why_waiting(self) -> Decision | None:
+        """Where screening is required and a list is lacking: the decision that says so (`WAIT`).
+
+        What was collected is put off until the list is there. Costs nothing; raises as `need`.
+        """
+        await self._screener.need()
+        lacking = self._screener.lacking() if self._is_screening_required else ()
+        if not lacking:
+            return None
+        versions = self._screener.versions
+        seen = Seen(self._thresholds, versions, collected=True, named=(), lacking=lacking)
+        return clear(seen, None).decision
 
     @property
     def asks_of_sims(self) -> bool:

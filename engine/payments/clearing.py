@@ -80,7 +80,10 @@ class Clearing:
         SIM was changed a short while ago.
 
         Terms without one, as those of a payee in another's place, are compared with the lists.
+        Where a list is lacking that is required nobody is asked, and the decision is to wait.
         """
+        if (waits := await self._compliance.why_waiting()) is not None:
+            return waits
         quote, earlier = payment.quote, payment.facts.clearance
         if self._sims is None:  # as mostly: no task of its own for every payout
             sim, told = None, await self._told(quote, earlier)
