@@ -179,16 +179,17 @@ class Compliance:
         told: Mapping[str, str | None] = _NOTHING,
         *,
         sim: SimSeen | None = None,
+        expected: str = "",
     ) -> Clearance | None:
         """Before a payout, once the money is here: the names of this moment, by today's lists, and
         what is told of the payer's `sim`.
 
         `told` is what the operators of those who are `unnamed` told, None where one was asked and
-        did not answer in time. By the lists of `earlier` only what is new counts: a name that was
-        told, taken down or corrected since, and a SIM; None when nothing is. Where the lists have
-        changed everything counts anew but for what `earlier` knows of a SIM, or of an operator's
-        silence. Never refuses: what resembles an entry now is held, and a person decides between
-        payout and refund.
+        did not answer in time; `expected` is as in `check`. By the lists of `earlier` only what is
+        new counts: a name that was told, taken down or corrected since, and a SIM; None when
+        nothing is. Where the lists have changed everything counts anew but for what `earlier` knows
+        of a SIM, or of an operator's silence. Never refuses: what resembles an entry now is held,
+        and a person decides between payout and refund.
         """
         await self._screener.need()
         before = _seen_in(earlier) if earlier is not None else None
@@ -200,7 +201,7 @@ class Compliance:
         if not is_by_other_lists and not versions and not self._thresholds.is_news(sim):
             return None
         payer, payee = await self._profiles.of_both(question.payer, question.payee)
-        people = People({PAYER: payer, PAYEE: payee}, told)
+        people = People({PAYER: payer, PAYEE: payee}, told, expected)
         seen = self._compare(people, collected=True, sim=sim)
         if before is not None:
             answered = {who for who, name in told.items() if name is not None}

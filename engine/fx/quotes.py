@@ -40,6 +40,17 @@ class Corridor(msgspec.Struct, frozen=True):
         return next((name for name, is_right in makes_sense.items() if not is_right), "")
 
 
+class Expected(msgspec.Struct, frozen=True):
+    """Whom the client that asks for a payment means to pay. Personal: sealed where it is stored
+    (`engine/payments/facts.py`), never logged.
+    """
+
+    payee_name: str
+
+    def __repr__(self) -> str:
+        return "Expected()"
+
+
 class Quote(msgspec.Struct, frozen=True, array_like=True):
     """What the customer is shown, and what the books will be posted from.
 
@@ -75,6 +86,7 @@ class Quote(msgspec.Struct, frozen=True, array_like=True):
     request: str = ""  # the code of the request for money that it answers
     request_try: int = 0  # how often a payment for that request had come to nothing before
     way_costs: tuple[int, ...] = ()  # what each of the ways charges on top, where they differ
+    expected: Expected | None = None  # once it is confirmed, where the client tells a name
 
     @property
     def total_minor(self) -> int:

@@ -1,5 +1,7 @@
 """What a journal row of a payment is based on, as it is stored: its terms, an ending, a ruling."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,7 +11,7 @@ from engine.decisions import Decision
 from engine.fx.quotes import Quote
 from engine.ledger.audit_rows import SEALED_LATER
 from engine.ledger.plans import Spend
-from engine.privacy.places import terms_place
+from engine.privacy.places import terms_name_place, terms_place
 from engine.privacy.seals import Seals
 
 
@@ -87,12 +89,14 @@ def holds_terms(text: str) -> bool:
 
 def seal_terms(text: str, seals: Seals, payment_id: str) -> str:
     """A row's text with the terms' two numbers hidden: the payer's place holds both, sealed, the
-    payee's its index, by which a payee is found (`decisions/0015`). What holds no terms stays.
+    payee's its index, by which a payee is found (`decisions/0015`). The name that a client told
+    is sealed where it stands. What holds no terms stays.
     """
     if not seals.hides or (at := _terms_at(text)) is None:
         return text
     head, payer, payee, rest = text[at:].split(_BETWEEN, _NUMBERS_END)
     sealed = seals.seal(f"{payer} {payee}", terms_place(payment_id))
+    rest = _with_name(rest, seals.seal, payment_id)
     return f'{text[:at]}{head}","{sealed}","{seals.index(payee)}","{rest}'
 
 
@@ -103,7 +107,9 @@ def open_terms(text: str, seals: Seals, payment_id: str) -> str:
     head, kept, _, rest = text[at:].split(_BETWEEN, _NUMBERS_END)
     sealed = kept.removeprefix(SEALED_LATER)
     payer, _, payee = seals.open(sealed, terms_place(payment_id)).partition(" ")
-    return f'{text[:at]}{head}","{payer}","{payee}","{rest}' if payee else text
+    if not payee:
+        return text
+    return f'{text[:at]}{head}","{payer}","{payee}","{_with_name(rest, seals.open, payment_id)}'
 
 
 def payee_mark(text: str) -> str:
@@ -118,6 +124,17 @@ def payee_mark(text: str) -> str:
     return marks[1] if len(marks) == _NUMBERS_END else ""
 
 
+def _with_name(rest: str, change: Callable[[str, str], str], payment_id: str) -> str:
+    """With the name that a client told changed in its place; it stays escaped as it was written."""
+    if _NAMED not in rest:
+        return rest
+    before, named, behind = rest.partition(_NAMED)
+    name = _TO_ITS_END.match(behind)
+    assert name is not None, "a text ends"
+    changed = change(name[0], terms_name_place(payment_id))
+    return f"{before}{named}{changed}{behind[name.end() :]}"
+
+
 def _terms_at(text: str) -> int | None:
     """Where the terms begin in the row of a creation, or of a ruling that stated them anew."""
     if text.startswith('[["'):
@@ -130,6 +147,9 @@ def _terms_at(text: str) -> int | None:
 # quote in it.
 _BETWEEN = '","'
 _NUMBERS_END = 3
+# Never within a text, as the above; no decision's inputs have it.
+_NAMED = '{"payee_name":"'
+_TO_ITS_END = re.compile(r'(?:[^"\\]|\\.)*')
 _RESTATED = '"terms":[["'
 
 

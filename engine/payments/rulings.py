@@ -143,9 +143,9 @@ class Rulings:
         """Pay a returned payment again, to another number of the same operator if one is given.
 
         The terms are stated anew: amount and rate stay, the number and the time limit change. What
-        compliance said of another payee is not said of this one: that is asked before money leaves
-        whatever the lists' versions, and holds; what people ruled on of the payer's SIM stands.
-        False: it is not returned.
+        compliance, or a client, said of another payee is not said of this one: that is asked before
+        money leaves whatever the lists' versions, and holds; what people ruled on of the payer's
+        SIM stands. False: it is not returned.
         """
         payment = await self._payment(payment_id)
         if not may(payment.state, Event.REPAY_DECIDED):
@@ -155,6 +155,7 @@ class Rulings:
         cleared = payment.facts.clearance
         if quote.payee != same:
             cleared = _of_sim_alone(cleared)
+            quote = msgspec.structs.replace(quote, expected=None)
         facts = msgspec.structs.replace(payment.facts, quote=quote, clearance=cleared)
         restated = msgspec.structs.replace(payment, facts=facts)
         return await self._take(
