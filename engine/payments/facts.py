@@ -20,7 +20,8 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
 
     They are stated anew only when two people correct the payee of a returned payment, release one
     that was held for a list of after its confirm, or decide who gives a collection back that its
-    own operator cannot give back.
+    own operator cannot give back; and by ourselves where what came late goes back with the fee that
+    the price would have kept.
     """
 
     quote: Quote
@@ -37,7 +38,8 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
 class Ending(msgspec.Struct, frozen=True, tag="ending", omit_defaults=True):
     """An attempt ended: how, by whose word, and why the payment went on as it did.
 
-    `reason`, one of `ports.Reason`, is why it failed, as far as people are told whose money it is.
+    `reason`, one of `ports.Reason`, is why it failed, as far as people are told whose money it is;
+    `terms` are in force from now on.
     """
 
     attempt_id: AttemptId
@@ -47,6 +49,7 @@ class Ending(msgspec.Struct, frozen=True, tag="ending", omit_defaults=True):
     receipt: str | None = None
     decisions: tuple[Decision, ...] = ()
     reason: str | None = None
+    terms: Facts | None = None
 
 
 class Ruling(msgspec.Struct, frozen=True, tag="ruling", omit_defaults=True):
@@ -63,6 +66,14 @@ def _read(kind: type, value: Any) -> Any:
     return kind(value)  # an Msisdn, a text by another name
 
 
+def given_back_whole(facts: Facts) -> Facts:
+    """The terms where the fee goes back as well: of a payment that was over before its money came
+    nothing was done that a fee could be for, and the payer was told that nothing was charged.
+    """
+    quote = msgspec.structs.replace(facts.quote, fee_is_refunded=True)
+    return msgspec.structs.replace(facts, quote=quote)
+
+
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _decode_facts = msgspec.json.Decoder(Facts, dec_hook=_read).decode
 _decode_step = msgspec.json.Decoder(Ending | Ruling, dec_hook=_read).decode
@@ -74,16 +85,16 @@ def write(facts: Facts | Ending | Ruling) -> str:
 
 
 def read_terms(text: str) -> Facts:
-    """The terms in a creation's row, or in that of a ruling that stated them anew."""
+    """The terms in a creation's row, or in that of a step that stated them anew."""
     if text.startswith("["):
         return _decode_facts(text)
-    step = _decode_step(text)
-    assert isinstance(step, Ruling) and step.terms is not None, "another row holds the terms"
+    step: Ending | Ruling = _decode_step(text)
+    assert step.terms is not None, "another row holds the terms"
     return step.terms
 
 
 def holds_terms(text: str) -> bool:
-    """Whether a row holds terms: that of a creation, or of a ruling that stated them anew."""
+    """Whether a row holds terms: that of a creation, or of a step that stated them anew."""
     return _terms_at(text) is not None
 
 
@@ -136,7 +147,7 @@ def _with_name(rest: str, change: Callable[[str, str], str], payment_id: str) ->
 
 
 def _terms_at(text: str) -> int | None:
-    """Where the terms begin in the row of a creation, or of a ruling that stated them anew."""
+    """Where the terms begin in the row of a creation, or of a step that stated them anew."""
     if text.startswith('[["'):
         return 0
     at = text.find(_RESTATED)  # never within a text: there its quotes have strokes before them
