@@ -143,7 +143,7 @@ class Settings:
     lease_seconds: int
     restored_at: float  # epoch seconds: what began before may have gone on in what a restore lost
     promoted_has_all: bool  # a standby that is promoted lacks no commit: they are synchronous
-    screening_required: bool  # without a sanctions list nothing is allowed
+    screening_required: bool  # without the sanctions lists nothing is allowed
     own_menus: Path | None  # journeys and texts laid over those of `menus/`; None: the house's
     compliance_file: str | None  # figures of the house's own; else `engine/compliance/policy.yaml`
     portability_ms: int  # so long does a payment wait for a look-up of its payee's operator

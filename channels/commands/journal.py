@@ -130,6 +130,7 @@ def _terms_lines(quote: Quote) -> Iterator[str]:
     yield (
         f"{quote.amount} and the fee {quote.fee} from {quote.payer_operator},"
         f" {quote.receives} at {quote.payee_operator}"
+        f"{'; the fee is not given back' if quote.keeps_fee else ''}"
     )
     of = f" of {second_of(quote.rate_at_ms)} UTC" if quote.rate_at_ms else ""
     charge = Money(quote.payout_cost_minor_max, quote.receives.currency)

@@ -22,6 +22,7 @@ class Action(IntEnum):
     ALLOW = 0
     HOLD = 1  # a person looks before money goes to the payee
     REFUSE = 2
+    WAIT = 3  # no list to compare with by now, where one is required: it is asked again later
 
 
 class SimSeen(msgspec.Struct, frozen=True):
@@ -100,6 +101,7 @@ class Seen(msgspec.Struct, frozen=True):
     expected: tuple[str, ...] = ()  # whose names the client told, and which were compared as well
     silent: tuple[str, ...] = ()  # whose operator was asked for the name, and did not tell in time
     silence_known: tuple[str, ...] = ()  # of whom people knew that, and let the payment go on
+    lacking: tuple[str, ...] = ()  # why nobody could be compared, where that is required
 
     @property
     def points(self) -> int:
@@ -154,6 +156,8 @@ class Clearance(msgspec.Struct, frozen=True):
 
 def judge(seen: Seen) -> Action:
     """What follows from what was seen, and from nothing else."""
+    if seen.lacking:
+        return Action.WAIT
     limits, likeness = seen.thresholds, _best(seen.news)
     if likeness >= limits.name_refuse or seen.points >= limits.points_refuse:
         return Action.HOLD if seen.collected else Action.REFUSE
@@ -219,6 +223,8 @@ def reasons_of(seen: Seen) -> list[str]:
     reasons += [f"{who}: the operator did not tell the name in time" for who in seen.silent]
     reasons += [f"rule {hit.rule}: {hit.points} points" for hit in seen.hits]
     reasons += _of_sim(seen)
+    if seen.lacking:
+        return [*reasons, *seen.lacking]
     if not seen.lists:
         reasons.append("no list loaded")
     elif not (seen.named or seen.told or seen.expected):
@@ -241,7 +247,18 @@ _BY = {
     OPERATOR: ", as its operator names the wallet", CLIENT: ", as the client that asks names them",
 }  # fmt: skip
 _LATER = frozenset(
-    {"told", "masked", "known", "sim", "was_told", "ruled", "expected", "silent", "silence_known"}
+    {
+        "told",
+        "masked",
+        "known",
+        "sim",
+        "was_told",
+        "ruled",
+        "expected",
+        "silent",
+        "silence_known",
+        "lacking",
+    }
 )
 """Written down only where they say something: what was decided before they were is told alike."""
 

@@ -75,7 +75,9 @@ class Compliance:
         is_screening_required: bool = False,
         note: Callable[[Decision], None] = lambda _: None,
     ) -> None:
-        """`is_screening_required`: without a list nothing is allowed. `note` hears of refusals."""
+        """`is_screening_required`: while a list is lacking nothing is allowed, and what was is not
+        paid out. `note` hears of refusals.
+        """
         self._policy = policy
         self._screener = screener
         self._history = history
@@ -97,10 +99,9 @@ class Compliance:
         have taken down.
         ALLOW and HOLD are returned; a held payment is collected and then waits for people. Raises
         CustomerMistake `mistake.limit_payment`, and NoWayNow `no_way.refused` with a sentence that
-        tells nobody why; `no_way.busy` when screening is required and no list is loaded.
+        tells nobody why; `no_way.busy` when screening is required and a list is lacking.
         """
-        await self._screener.need()
-        if self._is_screening_required and not self._screener.versions:
+        if await self.why_waiting() is not None:
             raise NoWayNow("no_way.busy")
         # The tier the caller knows bounds what is near or watched; the profile's has the last word.
         assumed = self._policy.limits.of(payer.tier, question.amount.currency)
@@ -136,6 +137,19 @@ class Compliance:
         when = self._policy.limits.local_time(payer.country, at)
         return Standing(tier, self._policy.limits.of(tier, currency), when)
 
+    async def why_waiting(self) -> Decision | None:
+        """Where screening is required and a list is lacking: the decision that says so (`WAIT`).
+
+        What was collected is put off until the list is there. Costs nothing; raises as `need`.
+        """
+        await self._screener.need()
+        lacking = self._screener.lacking() if self._is_screening_required else ()
+        if not lacking:
+            return None
+        versions = self._screener.versions
+        seen = Seen(self._thresholds, versions, collected=True, named=(), lacking=lacking)
+        return clear(seen, None).decision
+
     @property
     def asks_of_sims(self) -> bool:
         """Whether it matters when a payer's SIM was changed."""
@@ -165,16 +179,17 @@ class Compliance:
         told: Mapping[str, str | None] = _NOTHING,
         *,
         sim: SimSeen | None = None,
+        expected: str = "",
     ) -> Clearance | None:
         """Before a payout, once the money is here: the names of this moment, by today's lists, and
         what is told of the payer's `sim`.
 
         `told` is what the operators of those who are `unnamed` told, None where one was asked and
-        did not answer in time. By the lists of `earlier` only what is new counts: a name that was
-        told, taken down or corrected since, and a SIM; None when nothing is. Where the lists have
-        changed everything counts anew but for what `earlier` knows of a SIM, or of an operator's
-        silence. Never refuses: what resembles an entry now is held, and a person decides between
-        payout and refund.
+        did not answer in time; `expected` is as in `check`. By the lists of `earlier` only what is
+        new counts: a name that was told, taken down or corrected since, and a SIM; None when
+        nothing is. Where the lists have changed everything counts anew but for what `earlier` knows
+        of a SIM, or of an operator's silence. Never refuses: what resembles an entry now is held,
+        and a person decides between payout and refund.
         """
         await self._screener.need()
         before = _seen_in(earlier) if earlier is not None else None
@@ -186,7 +201,7 @@ class Compliance:
         if not is_by_other_lists and not versions and not self._thresholds.is_news(sim):
             return None
         payer, payee = await self._profiles.of_both(question.payer, question.payee)
-        people = People({PAYER: payer, PAYEE: payee}, told)
+        people = People({PAYER: payer, PAYEE: payee}, told, expected)
         seen = self._compare(people, collected=True, sim=sim)
         if before is not None:
             answered = {who for who, name in told.items() if name is not None}

@@ -20,12 +20,15 @@ class Screening(Scoring, frozen=True, forbid_unknown_fields=True):
 
     list_smaller_percent_min: int
     list_stale_days: int
+    list_expired_days: int = 30  # then it counts as none, where lists are required
 
     def __post_init__(self) -> None:
         if not 0 < self.reported_min <= self.hold_min <= self.refuse_min <= 100:
             raise ValueError("0 < reported_min <= hold_min <= refuse_min <= 100")
         if self.without_birth_max >= self.refuse_min:
             raise ValueError("a name alone must not refuse: without_birth_max < refuse_min")
+        if not 0 < self.list_stale_days < self.list_expired_days:
+            raise ValueError("0 < list_stale_days < list_expired_days: the alarm comes first")
 
 
 class SimPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

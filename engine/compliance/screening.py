@@ -18,6 +18,7 @@ from engine.outages import AWAY
 
 log = logging.getLogger(__name__)
 
+_NONE = "no sanctions list is loaded"
 # Ships and aircraft hold no wallets; their names are those of people and places.
 _SCREENED = {Subject.INDIVIDUAL, Subject.ENTITY}
 
@@ -33,7 +34,7 @@ class Screener:
         *,
         expected: Collection[Source] = (),
     ) -> None:
-        """Each of the `expected` lists that is not loaded is an alarm: without any nobody pays."""
+        """Who rests on the `expected` lists pays nobody while one of them is `lacking`."""
         self._store = store
         self._expected = expected
         self._scoring = scoring
@@ -114,6 +115,13 @@ class Screener:
             except AWAY as error:
                 log.warning("lists not refreshed: %s", error)
 
+    def lacking(self) -> tuple[str, ...]:
+        """Why names cannot be compared with every list that they should be, in sentences for
+        staff: none is loaded, an expected one is missing, or nobody has loaded one for
+        `list_expired_days`. Looked up in memory.
+        """
+        return self._lacking_of(self._versions, self._confirmed)
+
     def alarms(self) -> list[str]:
         """What somebody must look after: no list at all, one that is missing, or one that grew old.
 
@@ -128,19 +136,40 @@ class Screener:
     def _alarms_of(
         self, versions: Mapping[Source, Version], confirmed: Mapping[Source, int]
     ) -> list[str]:
-        if not versions:
-            then = "no payment is taken on" if self._expected else "nobody is screened"
-            return [f"no sanctions list is loaded: {then}"]
-        now_ms = self._clock.epoch() * 1000
-        stale_ms = self._scoring.list_stale_days * DAY_MS
-        missing = sorted(source for source in self._expected if source not in versions)
+        if not versions and not self._expected:
+            return [f"{_NONE}: nobody is screened"]
+        days, expired_days = self._scoring.list_stale_days, self._scoring.list_expired_days
+        stale = self._older_than(days, versions, confirmed)
+        lacking: tuple[str, ...] = ()
+        if self._expected:
+            lacking = self._lacking_of(versions, confirmed)
+            expired = self._older_than(expired_days, versions, confirmed)
+            stale = [source for source in stale if source not in expired]
         return [
+            *(f"{why}: no payment is taken on, and none is paid out" for why in lacking),
+            *(_old(source, days) for source in stale),
+        ]
+
+    def _lacking_of(
+        self, versions: Mapping[Source, Version], confirmed: Mapping[Source, int]
+    ) -> tuple[str, ...]:
+        if not versions:
+            return (_NONE,)
+        days = self._scoring.list_expired_days
+        missing = sorted(source for source in self._expected if source not in versions)
+        return (
             *(f"sanctions list {source} is not loaded" for source in missing),
-            *(
-                f"sanctions list {source} is older than {self._scoring.list_stale_days} days"
-                for source, known in sorted(versions.items())
-                if now_ms - max(known.loaded_ms, confirmed.get(source, 0)) > stale_ms
-            ),
+            *(_old(source, days) for source in self._older_than(days, versions, confirmed)),
+        )
+
+    def _older_than(
+        self, days: int, versions: Mapping[Source, Version], confirmed: Mapping[Source, int]
+    ) -> list[Source]:
+        now_ms = self._clock.epoch() * 1000
+        return [
+            source
+            for source, known in sorted(versions.items())
+            if now_ms - max(known.loaded_ms, confirmed.get(source, 0)) > days * DAY_MS
         ]
 
     def _raise_alarms(self) -> None:
@@ -149,3 +178,7 @@ class Screener:
             for alarm in alarms:
                 log.error("%s", alarm)
             self._alarms = alarms
+
+
+def _old(source: Source, days: int) -> str:
+    return f"sanctions list {source} is older than {days} days"

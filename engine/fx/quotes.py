@@ -22,6 +22,7 @@ class Corridor(msgspec.Struct, frozen=True):
     amount_minor_max: int
     collection_cost_bp: int
     payout_cost_minor: int
+    fee_is_refunded: bool = True  # when no payout comes; a quote says so to whom it is made
 
     @property
     def senseless(self) -> str:
@@ -38,6 +39,17 @@ class Corridor(msgspec.Struct, frozen=True):
             "amount_minor_max": self.amount_minor_max <= MINOR_MAX,
         }
         return next((name for name, is_right in makes_sense.items() if not is_right), "")
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """Whom the client that asks for a payment means to pay. Personal: sealed where it is stored
+    (`engine/payments/facts.py`), never logged.
+    """
+
+    payee_name: str
+
+    def __repr__(self) -> str:
+        return "Expected()"
 
 
 class Quote(msgspec.Struct, frozen=True, array_like=True):
@@ -69,12 +81,13 @@ class Quote(msgspec.Struct, frozen=True, array_like=True):
     expires_at: int  # epoch seconds: until then it may be confirmed and collected
     pay_until: int = 0  # epoch seconds: until then a payout may begin at this rate; 0 for ever
     ways: tuple[str, ...] = ()  # operators that can pay the payee, the best first
-    fee_is_refunded: bool = True  # when no payout comes; what came late is refunded the same way
+    fee_is_refunded: bool = True  # when no payout comes; of what came late always
     rate_at_ms: int = 0  # which accepted rate `mid` is
     decisions: tuple[Decision, ...] = ()  # why this way and this price
     request: str = ""  # the code of the request for money that it answers
     request_try: int = 0  # how often a payment for that request had come to nothing before
     way_costs: tuple[int, ...] = ()  # what each of the ways charges on top, where they differ
+    expected: Expected | None = None  # once it is confirmed, where the client tells a name
 
     @property
     def total_minor(self) -> int:
@@ -85,6 +98,11 @@ class Quote(msgspec.Struct, frozen=True, array_like=True):
     def payout_cost_minor(self) -> int:
         """What the way that pays charges on top; of several the first. The most is promised."""
         return self.way_costs[0] if self.way_costs else self.payout_cost_minor_max
+
+    @property
+    def keeps_fee(self) -> bool:
+        """Whether there is a fee that is not given back: then whoever agrees is told so."""
+        return not self.fee_is_refunded and self.fee.minor > 0
 
     def by_way(self, way: int) -> "Quote":
         """The same price where that one of its ways pays."""

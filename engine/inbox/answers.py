@@ -170,7 +170,7 @@ class Answers:
         holder = shown_holder(told)
         return self._say(
             customer.language,
-            "sms.in_quote",
+            "sms.in_quote_fee_kept" if quote.keeps_fee else "sms.in_quote",
             payee_named=f"{holder} {quote.payee}".strip(),
             receives=quote.receives,
             fee=quote.fee,

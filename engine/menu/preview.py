@@ -24,7 +24,8 @@ _LIMIT = Money(15_000_000, "KES")
 SAMPLES: Mapping[str, Any] = {
     "answer": "CM900123",
     "amount": _PAID, "code": "QX7R2M9KPA", "currency": "KES", "day_left": _LIMIT,
-    "fee": Money(1_050, "KES"), "kept": "+256772000002 KES 1,000", "language": "English",
+    "fee": Money(1_050, "KES"), "fee_terms": TextKey("price.fee_kept"),
+    "kept": "+256772000002 KES 1,000", "language": "English",
     "left": 2, "maximum": _LIMIT, "minimum": Money(1_000, "KES"), "month_left": _LIMIT,
     "name": "Amina", "operator": TextKey("operator.mtn_ug"), "payee": _PAYEE,
     "payee_named": f"Okello James {_PAYEE}",

@@ -268,8 +268,8 @@ SUBJECTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "payee": ("payee",), "payee_named": ("payee",), "source": (), "operator": ("quote",),
         "payer_operator": ("quote",),
         "receives": ("quote",), "target": ("quote",), "rate": ("quote",),
-        "amount": ("amount", "quote"), "fee": ("quote",), "total": ("quote",), "code": ("code",),
-        "kept": ("kept",),
+        "amount": ("amount", "quote"), "fee": ("quote",), "fee_terms": ("quote",),
+        "total": ("quote",), "code": ("code",), "kept": ("kept",),
     },
     "payment": {
         "code": ("summary",), "time": ("summary",), "amount": ("summary",),

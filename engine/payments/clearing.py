@@ -57,7 +57,7 @@ class Clearing:
         """May it be confirmed? What counts against limits is the amount before the fee.
 
         `told` is the payee's name by their operator's word, `expected` by that of the client that
-        asks; they are compared and not kept. Who has none by then is asked about behind it.
+        asks; they are compared, and not kept here. Who has none by then is asked about behind it.
         Raises CustomerMistake `mistake.limit_payment`, NoWayNow `no_way.refused` or `no_way.busy`.
         A repeat leaves no second trace.
         """
@@ -80,7 +80,10 @@ class Clearing:
         SIM was changed a short while ago.
 
         Terms without one, as those of a payee in another's place, are compared with the lists.
+        Where a list is lacking that is required nobody is asked, and the decision is to wait.
         """
+        if (waits := await self._compliance.why_waiting()) is not None:
+            return waits
         quote, earlier = payment.quote, payment.facts.clearance
         if self._sims is None:  # as mostly: no task of its own for every payout
             sim, told = None, await self._told(quote, earlier)
@@ -89,7 +92,10 @@ class Clearing:
             async with beside(asked) as answered:
                 told = await self._told(quote, earlier)
                 sim = await answered
-        answer = await self._compliance.recheck(earlier, self._question(quote), told, sim=sim)
+        expected = quote.expected.payee_name if quote.expected is not None else ""
+        answer = await self._compliance.recheck(
+            earlier, self._question(quote), told, sim=sim, expected=expected
+        )
         return answer.decision if answer is not None and answer.is_hold else None
 
     async def _told(self, quote: Quote, earlier: Decision | None) -> dict[str, str | None]:

@@ -7,10 +7,12 @@ who asked whom for money it knows nothing but the mark that a quote carries.
 import hashlib
 import logging
 
+import msgspec
+
 from engine.clock import Clock, CustomerId, Ids, PaymentId
 from engine.customers.customers import Customer
 from engine.errors import CappError, CustomerMistake, LeftTooLate, NoWayNow, OurFault
-from engine.fx.quotes import Quote
+from engine.fx.quotes import Expected, Quote
 from engine.ledger.committer import Committer
 from engine.ledger.plans import NIL, Plan, Spend, Verdict, Verdicted
 from engine.money import Money
@@ -82,7 +84,8 @@ class Confirming:
         `by_pin`: the payer has just proved themself by our PIN. Whoever has not is asked by their
         operator; where that asks nobody it is refused (`Directory.must_be_prompted`).
         `told` is the payee's name as their operator told it with this price, `expected` as the
-        client that asks tells it: both are compared with the sanctions lists, and not kept.
+        client that asks tells it: both are compared with the sanctions lists, and the latter is
+        kept with the terms, to be compared again before the payout.
 
         `client` is the id of the client that asked, where the payer did not dial; `request_hash`
         (32 hex digits) is then of what it asked, by default of payer and quote.
@@ -105,8 +108,9 @@ class Confirming:
             clearance = await self._policy.clear(payer, quote, told, expected=expected)
         except CappError as error:
             return await self._known_or(error, key, request, quote)
+        agreed = msgspec.structs.replace(quote, expected=Expected(expected)) if expected else quote
         facts = Facts(
-            quote, self._tenant, payer.customer_id, clearance.decision, clearance.spend,
+            agreed, self._tenant, payer.customer_id, clearance.decision, clearance.spend,
             client=client,
         )  # fmt: skip
         payment = Payment(self._ids.payment(), facts, self._store.route(facts), _NEW, 0, None)

@@ -25,6 +25,9 @@ class Clearance(msgspec.Struct, frozen=True):
 HOLD = "hold"
 """The outcome of a decision after which money that was collected waits for people."""
 
+WAIT = "wait"
+"""The outcome of a decision after which it waits in the queue, until compliance can compare."""
+
 
 class Policy(Protocol):
     """The questions. None of them moves anything, and each may be asked again."""
@@ -45,7 +48,7 @@ class Policy(Protocol):
 
     async def clear_again(self, payment: Payment) -> Decision | None:
         """Before any payout: a decision to hold, if lists or names have changed since the confirm,
-        or a name has become known.
+        or a name has become known; one to wait, while there is nothing to compare with.
 
         A payment without a clearance in its terms is looked at whatever has changed.
         """

@@ -18,9 +18,9 @@ from engine.payments.facts import Ruling
 from engine.payments.lifecycle import Event, State, may
 from engine.payments.payment import Payment
 from engine.payments.planning import Onward, queue_due
-from engine.payments.policy import Policy
+from engine.payments.policy import WAIT, Policy
 from engine.payments.ruled_once import seen_too_early
-from engine.payments.sequel import Following, Sequel
+from engine.payments.sequel import Following, Sequel, put_off
 from engine.payments.stepping import Stepper
 from engine.payments.store import PaymentStore
 from engine.payments.unseen import Looked
@@ -89,16 +89,19 @@ class Rulings:
         People have looked at what the lists say by now: the terms are stated anew with that, so
         that a payout which waits on is held again only for a list that changes later. `looked` is
         what they were shown all of; without it compliance is asked here, and all it says counts.
+        Where it says to wait the payment does, under the terms that it has.
         """
         payment = await self._payment(payment_id)
         if not may(payment.state, Event.RELEASED):
             return False
         if looked is None:
             looked = Looked(clearance=await self._policy.clear_again(payment))
-        if looked.clearance not in (None, payment.facts.clearance):
+        following = put_off(self._sequel.payout_of(payment), looked.clearance)
+        is_looked_at = looked.clearance is not None and looked.clearance.outcome != WAIT
+        if is_looked_at and looked.clearance != payment.facts.clearance:
             facts = msgspec.structs.replace(payment.facts, clearance=looked.clearance)
             ruling = msgspec.structs.replace(ruling, terms=facts)
-        return await self._take(payment, Event.RELEASED, ruling, self._sequel.payout_of(payment))
+        return await self._take(payment, Event.RELEASED, ruling, following)
 
     def why_too_old(self, proposal: Proposal) -> str:
         """Why what was proposed before a restore pays nobody any more: it may have been carried
@@ -140,9 +143,9 @@ class Rulings:
         """Pay a returned payment again, to another number of the same operator if one is given.
 
         The terms are stated anew: amount and rate stay, the number and the time limit change. What
-        compliance said of another payee is not said of this one: that is asked before money leaves
-        whatever the lists' versions, and holds; what people ruled on of the payer's SIM stands.
-        False: it is not returned.
+        compliance, or a client, said of another payee is not said of this one: that is asked before
+        money leaves whatever the lists' versions, and holds; what people ruled on of the payer's
+        SIM stands. False: it is not returned.
         """
         payment = await self._payment(payment_id)
         if not may(payment.state, Event.REPAY_DECIDED):
@@ -152,6 +155,7 @@ class Rulings:
         cleared = payment.facts.clearance
         if quote.payee != same:
             cleared = _of_sim_alone(cleared)
+            quote = msgspec.structs.replace(quote, expected=None)
         facts = msgspec.structs.replace(payment.facts, quote=quote, clearance=cleared)
         restated = msgspec.structs.replace(payment, facts=facts)
         return await self._take(
@@ -227,6 +231,8 @@ class Rulings:
     async def _leave_queue(self, payment: Payment, following: Following) -> bool:
         event, onward, decisions = following
         assert event is not None
+        if event is Event.PAYOUT_QUEUED:  # compliance cannot compare: it waits on
+            return False
         return await self._take(
             payment, event, Ruling("queue"), Following(onward=onward, decisions=decisions)
         )

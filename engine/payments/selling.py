@@ -284,6 +284,7 @@ class Selling:
             expires_at=expires_at,
             pay_until=expires_at + self._timing.pay_within,
             ways=ranking.ways if ranking else (ways.payee.name,),
+            fee_is_refunded=corridor.fee_is_refunded,
             rate_at_ms=rate.at_ms,
             decisions=tuple(decision for decision in decided if decision is not None),
             way_costs=ranking.way_costs if ranking else (),

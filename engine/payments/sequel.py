@@ -11,7 +11,7 @@ from engine.payments.lifecycle import Event
 from engine.payments.patience import SEEN_FROM
 from engine.payments.payment import Payment
 from engine.payments.planning import Onward
-from engine.payments.policy import HOLD, Policy
+from engine.payments.policy import HOLD, WAIT, Policy
 from engine.payments.store import PaymentStore
 from engine.ports import Reason
 from engine.restored import NEVER, Restored
@@ -66,11 +66,11 @@ class Sequel:
             held.append(clearance)
         # Also where it is held already: people are to see all there is to see.
         changed = await self._policy.clear_again(payment)
-        if changed is not None:
+        if changed is not None and changed.outcome == HOLD:
             held.append(changed)
         if held:
             return Following(Event.HELD, decisions=(*lost.decisions, *held))
-        return lost if lost.event else self.payout_of(payment)
+        return lost if lost.event else put_off(self.payout_of(payment), changed)
 
     def payout_of(self, payment: Payment) -> Following:
         """By the first way that is open; queued when none is; not at all once it is too late."""
@@ -81,7 +81,8 @@ class Sequel:
         return self._from_way(payment, payment.way)
 
     async def cleared(self, payment: Payment, following: Following) -> Following:
-        """The same; held where money would leave now and compliance no longer lets it.
+        """The same; held where money would leave now and compliance no longer lets it, put off
+        where compliance cannot compare.
 
         What is queued is asked about when it leaves. The way stays the one that was chosen: once
         released, the payment does not go back to an operator that has refused it.
@@ -89,8 +90,8 @@ class Sequel:
         if following.event is not Event.PAYOUT_ORDERED:
             return following
         changed = await self._policy.clear_again(payment)
-        if changed is None:
-            return following
+        if changed is None or changed.outcome == WAIT:
+            return put_off(following, changed)
         return Following(Event.HELD, following.onward, (changed, *following.decisions))
 
     async def after_failed_payout(self, payment: Payment, reason: Reason | None) -> Following:
@@ -134,3 +135,10 @@ class Sequel:
     def _may_still_pay(self, payment: Payment) -> bool:
         until = payment.facts.quote.pay_until
         return not until or self._clock.epoch() <= until
+
+
+def put_off(following: Following, why: Decision | None) -> Following:
+    """The same; queued where money would leave now and compliance says to wait. The way stays."""
+    if why is None or why.outcome != WAIT or following.event is not Event.PAYOUT_ORDERED:
+        return following
+    return Following(Event.PAYOUT_QUEUED, following.onward, (why, *following.decisions))

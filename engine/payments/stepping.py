@@ -8,12 +8,14 @@ import logging
 from collections.abc import Callable
 from enum import StrEnum
 
+import msgspec
+
 from engine.clock import AttemptId, Clock
 from engine.errors import Impossible, OurFault
 from engine.ledger.committer import Committer
 from engine.ledger.plans import Evidence, Intent, Verdict, note
 from engine.payments.evidence import Source, body_hash
-from engine.payments.facts import Ending, Ruling, write
+from engine.payments.facts import Ending, Ruling, given_back_whole, write
 from engine.payments.lifecycle import Event, State, advance, orders_refund
 from engine.payments.payment import Payment
 from engine.payments.planning import Onward, Planner
@@ -78,13 +80,18 @@ class Stepper:
         Raises Impossible when the table does not list the event, OurFault when the commit refuses
         a step that the table allows.
         """
-        restated = facts.terms if isinstance(facts, Ruling) else None
+        if event is _LATE_MONEY and payment.quote.keeps_fee:
+            assert isinstance(facts, Ending), "money that comes is the end of a collection"
+            facts = msgspec.structs.replace(facts, terms=given_back_whole(payment.facts))
+        restated = facts.terms if facts is not None else None
+        # What is owed, and who gives it back, is by the terms that are in force from this step on.
+        price_of = msgspec.structs.replace(payment, facts=restated) if restated else payment
         ending = facts if isinstance(facts, Ending) else None
         # What it takes to know is asked only of the few steps that lead to a refund.
         refunds = not orders_refund(payment.state, event, then) or await self.refunds_itself(
-            payment, ending
+            price_of, ending
         )
-        price = payment.facts.quote.by_way(onward.way if onward else payment.way)
+        price = price_of.facts.quote.by_way(onward.way if onward else payment.way)
         step = advance(
             payment.state, event, price, payment.route,
             then=then, onward=onward.route if onward else None,
@@ -239,3 +246,4 @@ WAITS_FOR_PEOPLE = {State.ON_HOLD: "ON_HOLD", State.RETURNED: "RETURNED"}
 
 _TOLD_TO_PEOPLE = {*WAITS_FOR_PEOPLE, State.REFUND_DUE}
 _APPLIED = Verdict.APPLIED
+_LATE_MONEY = Event.LATE_MONEY_PROVEN

@@ -16,7 +16,7 @@ from engine.decision_log import DecisionLog
 from engine.decisions import Decision, Kind
 from engine.payments.decided import Decided
 from engine.payments.payment import Payment
-from engine.payments.policy import Policy
+from engine.payments.policy import WAIT, Policy
 
 
 class Looked(NamedTuple):
@@ -41,6 +41,8 @@ class Unseen:
         of the same look finds the same. Raises what the pool raises.
         """
         now = await self._policy.clear_again(payment)
+        if now is not None and now.outcome == WAIT:
+            return Looked(f"nobody can be compared ({now.reason}): load it, then propose again")
         kept = await self._decided.of(payment.payment_id)
         shown = [one.decision for one in kept if one.was_shown_by(asked_ms)]
         if now is not None and has_news(now, shown):

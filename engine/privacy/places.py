@@ -55,6 +55,11 @@ def terms_place(payment_id: str) -> str:
     return f"journal.facts/{payment_id}"
 
 
+def terms_name_place(payment_id: str) -> str:
+    """The payee's name there, as the client that asked tells it."""
+    return f"journal.facts.name/{payment_id}"
+
+
 def payload_place(intent_id: str) -> str:
     """`outbox.payload`: what is still to be said to whom. It leaves with its row."""
     return f"outbox.payload/{intent_id}"

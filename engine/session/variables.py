@@ -52,6 +52,12 @@ def _rate(session: Session) -> Decimal | None:
     return None if quote.amount.currency == quote.receives.currency else Decimal(quote.rate)
 
 
+def _fee_terms(session: Session) -> TextKey | None:
+    """None where the fee comes back with the rest, as people expect, and where there is none."""
+    quote = _quote(session)
+    return TextKey("price.fee_kept") if quote.keeps_fee else None
+
+
 def _summary(session: Session) -> PaymentSummary:
     assert session.summary is not None, "a payment is shown only after it was found"
     return session.summary
@@ -102,6 +108,7 @@ SUBJECTS: Mapping[str, Mapping[str, Getter]] = {
         "rate": _rate,
         "amount": lambda s: s.amount if s.amount is not None else _quote(s).amount,
         "fee": lambda s: _quote(s).fee,
+        "fee_terms": _fee_terms,
         "total": lambda s: _quote(s).total,
         "code": lambda s: s.code,
         "kept": lambda s: s.kept,

@@ -3,6 +3,7 @@
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Index,
@@ -30,6 +31,7 @@ corridor = Table(
     required("amount_minor_max", BigInteger),
     required("collection_cost_bp", Integer),
     required("payout_cost_minor", BigInteger),
+    required("fee_is_refunded", Boolean, server_default="true"),
     PrimaryKeyConstraint("tenant", "payer_operator", "payee_operator"),
 )
 

@@ -148,7 +148,7 @@ def _terms(version: int, facts: str) -> Facts | None:
     if version == 1:
         return read_terms(facts)
     step = read_step(facts)
-    return step.terms if isinstance(step, Ruling) else None
+    return step.terms
 
 
 def _message(row: Any, seals: Seals) -> Message:

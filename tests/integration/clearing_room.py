@@ -3,6 +3,7 @@
 from engine.clock import Ids, PaymentId
 from engine.compliance.compliance import Compliance
 from engine.compliance.history import HistoryStore
+from engine.compliance.lists.listed import Source
 from engine.compliance.lists.store import ListStore
 from engine.compliance.policy import Policy, read_policy
 from engine.compliance.profiles import Profiles
@@ -26,15 +27,24 @@ BY_TWO = Ruling("looked into", by=("amina", "brian"), proposal="p1")
 class Office:
     """Compliance beside a world of payments."""
 
-    def __init__(self, world: World, *, sims: Sims | None = None, policy: Policy = POLICY) -> None:
+    def __init__(
+        self,
+        world: World,
+        *,
+        sims: Sims | None = None,
+        policy: Policy = POLICY,
+        required: tuple[Source, ...] = (),
+    ) -> None:
+        """Each of the lists that are `required` has to be in force, where any is."""
         self.world = world
         self.profiles = Profiles(world.pool, 1)
         self.lists = ListStore(world.pool, 1, smaller_percent_min=80)
-        self.screener = Screener(self.lists, policy.screening, world.clock)
+        self.screener = Screener(self.lists, policy.screening, world.clock, expected=required)
         self.history = HistoryStore(world.pool, 1)
         self.compliance = Compliance(
-            policy=policy, screener=self.screener, history=self.history, profiles=self.profiles
-        )
+            policy=policy, screener=self.screener, history=self.history, profiles=self.profiles,
+            is_screening_required=bool(required),
+        )  # fmt: skip
         self.clearing = Clearing(self.compliance, world.clock, sims=sims)
 
     async def load(self) -> None:
@@ -45,6 +55,10 @@ class Office:
         keys = PinKeys({1: b"k" * 32})
         customers = Customers(self.world.pool, 1, keys, Ids(self.world.clock), self.world.clock)
         await customers.register(msisdn, "UG", "en", "4826")
+        await self.profiles.describe(msisdn, name=name)
+
+    async def register_again(self, name: str, msisdn: Msisdn = PAYEE) -> None:
+        """Staff correct the name."""
         await self.profiles.describe(msisdn, name=name)
 
     async def collected(self) -> PaymentId:

@@ -9,6 +9,7 @@ from engine.clock import Ids
 from engine.compliance.clearance import Clearance
 from engine.compliance.compliance import Compliance, Payer
 from engine.compliance.history import HistoryStore, Question
+from engine.compliance.lists.listed import Source
 from engine.compliance.lists.store import ListStore
 from engine.compliance.policy import read_policy
 from engine.compliance.profiles import Profiles
@@ -42,7 +43,8 @@ class House:
     def __post_init__(self) -> None:
         self.ids = Ids(self.clock)
         self.lists = ListStore(self.pool, self.tenant, smaller_percent_min=80)
-        self.screener = Screener(self.lists, POLICY.screening, self.clock)
+        expected = tuple(Source) if self.required else ()
+        self.screener = Screener(self.lists, POLICY.screening, self.clock, expected=expected)
         self.history = HistoryStore(self.pool, self.tenant)
         self.profiles = Profiles(self.pool, self.tenant)
         self.compliance = Compliance(

@@ -7,17 +7,28 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from engine.clock import AttemptId, PaymentId
 from engine.compliance.clearance import CLIENT, OPERATOR
 from engine.compliance.history import HistoryStore, Named
 from engine.compliance.lists.store import ListStore
 from engine.errors import Unreachable
+from engine.fx.quotes import Expected
 from engine.msisdn import Msisdn
+from engine.payments.evidence import Source
 from engine.payments.lifecycle import State
+from engine.ports import Finding, Outcome
+from tests.integration.clearing_room import BY_TWO
 from tests.integration.client_room import PRICE, ClientRoom, open_client_room
 from tests.integration.compliance_room import LISTED
+from tests.integration.privacy_room import KEYS
+from tests.integration.world import CUSTOMER, open_world
 from tests.unit.compliance.lists_of_nobody import sdn
 from tests.unit.payments.examples import PAYEE
 from tests.until import until
+
+TABLES = (
+    "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"
+)
 
 
 @dataclass
@@ -156,3 +167,100 @@ async def test_what_nobody_is_called_is_malformed(room: ClientRoom, name: str) -
     refused = await room.post("/payments/send", PRICE | {"payee_name": name})
     assert (refused.status_code, refused.json()["code"]) == (400, "malformed")
     assert await room.made() == 0
+
+
+# A list that comes between the confirm and the payout.
+
+
+@pytest.fixture
+async def unlisted(seeded_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ClientRoom]:
+    """Before the list, with an operator that tells another name than the client does."""
+    async with open_client_room(seeded_url) as opened:
+        played = Teller()
+        played.may_answer.set()
+        monkeypatch.setattr(opened.world.mtn, "name_of", played.name_of, raising=False)
+        yield opened
+
+
+async def sent_to(room: ClientRoom, name: str) -> str:
+    sent = await room.post("/payments/send", PRICE | {"payee_name": name})
+    assert sent.status_code == 201, sent.text
+    await room.engine.dispatcher.idle()
+    return str(sent.json()["id"])
+
+
+async def load_later(room: ClientRoom) -> None:
+    await ListStore(room.world.pool, 1, smaller_percent_min=80).load(sdn(), 1)
+    await room.engine.screener.refresh()
+
+
+async def test_the_name_by_a_clients_word_is_compared_with_a_list_of_after_the_confirm(
+    unlisted: ClientRoom,
+) -> None:
+    listed, innocent = await sent_to(unlisted, LISTED), await sent_to(unlisted, "Amina Nansubuga")
+    await load_later(unlisted)
+    await unlisted.tell(listed)
+    await unlisted.tell(innocent)
+    assert await unlisted.state(listed) is State.ON_HOLD
+    assert await names_kept(unlisted, listed) == [Named("payee", CLIENT, LISTED)]
+    assert await unlisted.state(innocent) is State.PAYING
+
+
+async def test_it_is_compared_again_when_what_was_put_off_leaves(
+    unlisted: ClientRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unlisted.engine.health, "may_disburse", lambda _: False)
+    payment_id = await sent_to(unlisted, LISTED)
+    await unlisted.tell(payment_id)
+    assert await unlisted.state(payment_id) is State.PAYOUT_QUEUED
+    await load_later(unlisted)
+    monkeypatch.undo()
+    await unlisted.engine.rulings.order_payout(await unlisted.payment(payment_id))
+    assert await unlisted.state(payment_id) is State.ON_HOLD
+    assert unlisted.world.mtn.orders == []
+
+
+async def test_by_the_list_of_the_confirm_it_is_decided_on_once(unlisted: ClientRoom) -> None:
+    await load_later(unlisted)
+    payment_id = await sent_to(unlisted, LISTED)
+    await unlisted.tell(payment_id)
+    assert await unlisted.state(payment_id) is State.ON_HOLD
+    assert await unlisted.engine.rulings.release(PaymentId(payment_id), BY_TWO)
+    assert await unlisted.state(payment_id) is State.PAYING
+
+
+async def test_a_client_that_named_one_payee_has_not_named_another(unlisted: ClientRoom) -> None:
+    """Whom people put in the place of one who did not get it."""
+    await load_later(unlisted)
+    payment_id = await sent_to(unlisted, LISTED)
+    await unlisted.tell(payment_id)
+    await unlisted.engine.rulings.release(PaymentId(payment_id), BY_TWO)
+    await unlisted.engine.dispatcher.idle()
+    payout = AttemptId((await unlisted.payment(payment_id)).live or "")
+    await unlisted.tell(payment_id)
+    back = Finding(Outcome.REVERSED, "reversed")
+    await unlisted.engine.payments.apply_finding(payout, back, Source.QUERY, "{}")
+    other = Msisdn("+256772000099")
+    await unlisted.engine.rulings.repay(PaymentId(payment_id), BY_TWO, payee=other)
+    assert await unlisted.state(payment_id) is State.PAYING
+    assert (await unlisted.payment(payment_id)).quote.expected is None
+
+
+async def test_the_name_lies_sealed_in_the_terms_and_nowhere_else(
+    seeded_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with open_world(seeded_url, CAPP_DATA_KEYS=KEYS["CAPP_DATA_KEYS"]) as world:
+        quote = await world.quote()
+        confirmed = await world.payments.confirming.confirm(
+            payer=CUSTOMER, quote=quote, key="order-0001", expected='Amina "Nini" Nansubuga'
+        )
+        payment = await world.payment(confirmed.payment_id)
+        assert payment.quote.expected == Expected('Amina "Nini" Nansubuga')
+        assert "Nansubuga" not in repr(payment) + caplog.text
+        read = 0
+        for (table,) in map(tuple, await world.pool.fetch(TABLES)):
+            rows = [row[0] for row in await world.pool.fetch(f'select t::text from "{table}" t')]
+            assert not [row for row in rows if "Nansubuga" in row], table
+            read += any("payee_name" in row for row in rows)
+        assert read == 1

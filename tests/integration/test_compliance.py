@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from engine.clock import first_id_at
-from engine.compliance.clearance import Action, seen_in
+from engine.compliance.clearance import Action, replay, seen_in
 from engine.compliance.history import KEPT_DAYS, LOOK
 from engine.compliance.reports import suspicious
 from engine.compliance.risk import History
@@ -30,6 +30,7 @@ from tests.integration.compliance_room import (
     STRANGER,
     House,
 )
+from tests.unit.compliance.lists_of_nobody import un
 from tests.unit.session.rooms import FakeClock
 
 
@@ -147,6 +148,27 @@ async def test_without_a_list_payments_are_flagged_or_stopped_as_is_set(house: H
     assert caught.value.text_key == "no_way.busy"
     await strict.load()
     assert (await strict.check(strict.question())).action is Action.ALLOW
+    assert await strict.compliance.why_waiting() is None
+
+
+async def test_one_of_two_lists_or_one_that_is_too_old_is_none_where_they_are_required(
+    house: House,
+) -> None:
+    strict = House(house.pool, house.clock, required=True)
+    await strict.lists.load(un(), int(strict.clock.epoch() * 1000))
+    await strict.screener.refresh()
+    with pytest.raises(NoWayNow, match=r"no_way\.busy"):
+        await strict.check(strict.question())
+    waits = await strict.compliance.why_waiting()
+    assert waits is not None
+    assert (waits.outcome, waits.reason) == ("wait", "sanctions list ofac_sdn is not loaded")
+    assert replay(waits) == waits
+    await strict.load()
+    assert (await strict.check(strict.question())).action is Action.ALLOW
+    strict.clock.seconds += (POLICY.screening.list_expired_days * 24 + 1) * 3600
+    with pytest.raises(NoWayNow, match=r"no_way\.busy"):
+        await strict.check(strict.question())
+    assert (await house.check(house.question())).action is Action.ALLOW  # who requires none
 
 
 async def test_the_same_question_again_gets_the_same_answer_and_leaves_one_trace(

@@ -177,7 +177,8 @@ async def test_doctor_says_when_no_list_is_there(database_url: str) -> None:
     said.clear()
     await examine(read_settings({**environment, "CAPP_SCREENING_REQUIRED": "1"}), said.append)
     assert (
-        "FAULT sanctions lists: no sanctions list is loaded: no payment is taken on:"
+        "FAULT sanctions lists: no sanctions list is loaded: no payment is taken on,"
+        " and none is paid out:"
         " `capp lists load`"
     ) in said
 

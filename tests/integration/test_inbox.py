@@ -86,6 +86,7 @@ class Rooms:
     left: tuple[int, int, int] = (7_000_000, 5_000_000, 9_000_000)  # at once, a day, a month
     quote_id: str = "9" * 32
     holder: str = ""
+    fee_is_refunded: bool = True
     told: list[str] = field(default_factory=list)  # with each confirm, of the payee
     commit_seconds: float = 0.0
     confirming: asyncio.Event = field(default_factory=asyncio.Event)
@@ -110,7 +111,7 @@ class Rooms:
         priced = quote(expires_at=int(self.clock.epoch()) + 120)
         return msgspec.structs.replace(
             priced, quote_id=self.quote_id, payer=payer.msisdn, payee=payee, amount=amount,
-            fee=Money(priced.fee.minor, amount.currency),
+            fee=Money(priced.fee.minor, amount.currency), fee_is_refunded=self.fee_is_refunded,
         )  # fmt: skip
 
     def payer_currency(self, payer: Msisdn, network: str) -> str | None:
@@ -250,6 +251,13 @@ async def redis(redis_url: str) -> AsyncIterator[Any]:
 @pytest.fixture
 def house(pool: Any, redis: Any, clock: TestClock) -> House:
     return House(pool, redis, clock, Rooms(clock))
+
+
+async def test_a_fee_that_is_not_given_back_is_told_with_the_price(house: House) -> None:
+    house.rooms.fee_is_refunded = False
+    priced = await house.say("SEND 500 +256772000002")
+    assert priced is not None
+    assert "gets UGX 28,023. Fee KES 20, not refunded. You pay KES 520." in priced
 
 
 async def test_a_payment_is_priced_then_confirmed_then_asked_about(house: House) -> None:

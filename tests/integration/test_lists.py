@@ -30,6 +30,7 @@ from tests.unit.session.rooms import FakeClock
 from tests.until import until
 
 SCORING = read_policy().screening
+NOBODY_PAYS = "no payment is taken on, and none is paid out"
 
 
 def lists(pool: Any, tenant: int = 1) -> ListStore:
@@ -283,9 +284,11 @@ async def test_without_a_list_that_is_required_nobody_pays_and_it_is_said_so(
     pool: Any, clock: FakeClock
 ) -> None:
     screener = Screener(lists(pool), SCORING, clock, expected=tuple(Source))
-    assert await screener.stored_alarms() == ["no sanctions list is loaded: no payment is taken on"]
+    assert await screener.stored_alarms() == [f"no sanctions list is loaded: {NOBODY_PAYS}"]
     await lists(pool).load(un(), int(clock.epoch() * 1000))
-    assert await screener.stored_alarms() == ["sanctions list ofac_sdn is not loaded"]
+    assert await screener.stored_alarms() == [
+        f"sanctions list ofac_sdn is not loaded: {NOBODY_PAYS}"
+    ]
     assert screener.versions == {}  # who only looks builds nothing
 
 
@@ -323,10 +326,32 @@ async def test_a_list_that_is_expected_and_not_loaded_is_named(pool: Any, clock:
     screener = Screener(lists(pool), SCORING, clock, expected=tuple(Source))
     await lists(pool).load(un(), int(clock.epoch() * 1000))
     await screener.refresh()
-    assert screener.alarms() == ["sanctions list ofac_sdn is not loaded"]
+    assert screener.alarms() == [f"sanctions list ofac_sdn is not loaded: {NOBODY_PAYS}"]
+    assert screener.lacking() == ("sanctions list ofac_sdn is not loaded",)
     await lists(pool).load(sdn(), int(clock.epoch() * 1000))
     await screener.refresh()
     assert screener.alarms() == []
+    assert screener.lacking() == ()
+
+
+async def test_a_list_that_nobody_loads_is_an_alarm_long_before_it_counts_as_none(
+    pool: Any, clock: FakeClock
+) -> None:
+    stores = Screener(lists(pool), SCORING, clock, expected=(Source.UN,))
+    content = Screener(lists(pool), SCORING, clock)  # where none would do
+    await lists(pool).load(un(), int(clock.epoch() * 1000))
+    await stores.refresh()
+    await content.refresh()
+    clock.seconds += SCORING.list_expired_days * 24 * 3600
+    stale = "sanctions list un is older than 7 days"
+    assert (stores.alarms(), stores.lacking()) == ([stale], ())
+    clock.seconds += 1
+    expired = "sanctions list un is older than 30 days"
+    assert (stores.alarms(), stores.lacking()) == ([f"{expired}: {NOBODY_PAYS}"], (expired,))
+    assert content.alarms() == [stale]
+    await lists(pool).load(un(), int(clock.epoch() * 1000))  # the same file says it is good yet
+    await stores.refresh()
+    assert (stores.alarms(), stores.lacking()) == ([], ())
 
 
 # The command that staff use.

@@ -121,12 +121,16 @@ class FixedRates(RateBook):
 
     def __init__(self) -> None:
         """Needs no database."""
+        self.is_fee_refunded: Callable[[], bool] = lambda: True
 
     def corridor(self, payer_operator: str, payee_operator: str) -> Corridor:
         try:
-            return CORRIDORS[payer_operator, payee_operator]
+            found = CORRIDORS[payer_operator, payee_operator]
         except KeyError:
             raise NoWayNow("no_way.corridor") from None
+        if self.is_fee_refunded():
+            return found
+        return msgspec.structs.replace(found, fee_is_refunded=False)
 
     def rate(self, base: str, quote: str) -> Rate:
         return Rate(base, quote, MIDS[base, quote], START * 1000, START * 1000)

@@ -61,6 +61,7 @@ from tests.simulation.clerk import Clerk
 from tests.simulation.client_laws import ClientLaws
 from tests.simulation.client_weather import ClientWeather
 from tests.simulation.clients import Clients
+from tests.simulation.fees_kept import FeesKept
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.hook_change_laws import HookChangeLaws
 from tests.simulation.hook_laws import HookLaws
@@ -138,6 +139,7 @@ ALSO = (
     "sims",
     "subscriptions",
     "settlement",
+    "fees_kept",
 )
 """What worlds may have beside payments, by its name in the options."""
 AIRTEL = msgspec.structs.replace(
@@ -177,6 +179,7 @@ class Options:
     chain_weather: ChainWeather = field(default_factory=ChainWeather)
     owing: bool = False  # what operators owe each other is gathered
     sims: bool = False  # payers' SIMs are changed; who tells of it says anything
+    fees_kept: bool = False  # corridors keep the fee of what is given back, by turns
     ported: bool = False  # numbers move to other operators; whose they are is looked up
     webhooks: bool = False  # businesses are told of their payments; clients as well
     subscriptions: bool = False  # and rotate, pause, remove and replace what they subscribed
@@ -331,6 +334,7 @@ class World:
         self.settlers = Settlers(self, chances["chain"]) if options.settlement else None
         self.ported = Ported(self, chances["ported"]) if options.ported else None
         self.sim_changes = SimChanges(self, chances["sims"]) if options.sims else None
+        self.fees_kept = FeesKept(self) if options.fees_kept else None
         self._down_until = 0.0
         self.deaths = 0
         self.machines: dict[str, Machine] = {}
@@ -399,7 +403,10 @@ class World:
 
     def rates(self) -> RateBook:
         """Where there are no businesses rates never move."""
-        return FixedRates() if self.clients is None else MovingRates(self._market)
+        rates = FixedRates() if self.clients is None else MovingRates(self._market)
+        if self.fees_kept is not None:
+            rates.is_fee_refunded = self.fees_kept.is_refunded
+        return rates
 
     def pay_ins(self, parts: Parts) -> PayInStore:
         return ModelPayIns(self.pay_in_table, self.model, parts.wire, parts.clock, parts.ids)

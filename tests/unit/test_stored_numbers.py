@@ -55,7 +55,7 @@ STORED: dict[type[IntEnum], str] = {
         ORDERED=8 REPEATED=9
     """,
     Action: """
-        ALLOW=0 HOLD=1 REFUSE=2
+        ALLOW=0 HOLD=1 REFUSE=2 WAIT=3
     """,
     judging.Stage: """
         HEARD=1 DENIED=2 SUSPENDED=3 TAKEN=4 RETURNING=5 RETURNED=6 ASSIGNING=7 FOUND=8

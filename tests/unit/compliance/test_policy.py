@@ -36,6 +36,7 @@ def test_the_house_policy_is_whole() -> None:
         ("refuse_min: 97", "refuse_min: 89", "hold_min <= refuse_min"),
         ("without_birth_max: 95", "without_birth_max: 97", "a name alone must not refuse"),
         ("refuse_min: 97", "refuse_min: 101", "refuse_min <= 100"),  # none would ever be refused
+        ("list_expired_days: 30", "list_expired_days: 7", "the alarm comes first"),
         ("hold_hours: 72", "hold_hours: -1", "no number of hours"),
         ("minor: 36000000}", "minor: 0}", "no threshold: ZMW 0"),
         ("weak_alias: 5 ", "weak_alias: five ", "weak_alias"),
@@ -107,6 +108,7 @@ def test_the_figures_that_hold_or_refuse_somebody_are_those_that_were_decided_on
     assert (screening.without_birth_max, screening.weak_alias) == (95, 5)
     assert (screening.birth_agrees, screening.birth_differs) == (5, 15)
     assert (screening.list_smaller_percent_min, screening.list_stale_days) == (80, 7)
+    assert screening.list_expired_days == 30
     risk = read_policy().risk
     assert (risk.hold_points, risk.refuse_points) == (60, 120)
     assert (risk.near_limit_percent, risk.watched_percent_min) == (90, 2)

@@ -2,9 +2,11 @@
 
 import re
 
+import msgspec
 import pytest
 
 from engine.errors import Tampered
+from engine.fx.quotes import Expected
 from engine.ledger.audit_rows import SEALED_LATER
 from engine.payments.facts import Ruling, open_terms, read_terms, seal_terms, write
 from engine.payments.lifecycle import State
@@ -33,6 +35,19 @@ def renewed(text: str, version: int = 1, seals: DrawnSeals | None = None) -> str
     found = changes.get("facts")
     assert found is None or isinstance(found, str)
     return found
+
+
+NAMED = msgspec.structs.replace(
+    FACTS, quote=msgspec.structs.replace(FACTS.quote, expected=Expected("Sarah Nakato"))
+)
+
+
+def test_a_name_that_a_client_told_follows_them() -> None:
+    plain, seals = write(NAMED), DrawnSeals()
+    kept = renewed(plain, seals=seals)
+    assert kept is not None and "Nakato" not in kept
+    assert as_written(kept, seals, ID) == plain
+    assert read_terms(open_terms(kept, seals, ID)) == NAMED
 
 
 @pytest.mark.parametrize("row", [FACTS, RULING], ids=["a creation", "a ruling"])

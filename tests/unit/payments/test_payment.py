@@ -39,6 +39,8 @@ def test_what_is_given_back_is_less_where_the_fee_is_kept() -> None:
     p = msgspec.structs.replace(p, facts=msgspec.structs.replace(p.facts, quote=kept))
     assert p.amount_of(Direction.REFUND) == Money(100_000, "KES")
     assert p.amount_of(Direction.COLLECT) == Money(102_000, "KES")
+    assert kept.keeps_fee
+    assert not msgspec.structs.replace(kept, fee=Money(0, "KES")).keeps_fee  # nothing to tell of
 
 
 def test_the_payees_number_stands_where_the_index_looks_for_it() -> None:

@@ -10,7 +10,7 @@ from engine.decisions import Decision, Kind
 from engine.msisdn import Prefixes
 from engine.payments.lifecycle import Event, State
 from engine.payments.payment import Payment
-from engine.payments.policy import HOLD, Policy
+from engine.payments.policy import HOLD, WAIT, Policy
 from engine.payments.replays import differing
 from engine.payments.routing import Directory
 from engine.payments.sequel import Following, Sequel
@@ -21,6 +21,7 @@ from tests.unit.payments.examples import MPESA, MTN, payment
 AIRTEL = msgspec.structs.replace(MTN, code=3, name="airtel_ug")
 DIRECTORY = Directory({f.name: f for f in (MPESA, MTN, AIRTEL)}, Prefixes({}), {})
 STORE = PaymentStore(cast(Any, None), DIRECTORY)  # its accounts alone are asked for
+WAITS = Decision(Kind.COMPLIANCE, WAIT, "no list", {})
 LATER = Decision(Kind.COMPLIANCE, HOLD, "a list has changed", {})
 
 
@@ -191,3 +192,25 @@ async def test_what_only_waits_in_the_queue_is_looked_at_when_it_is_to_leave() -
     leaving = Following(Event.PAYOUT_ORDERED)
     assert by(await sequel("mtn_ug", changed=LATER).cleared(failed, leaving)) == (Event.HELD, None)
     assert await sequel("mtn_ug").cleared(failed, leaving) is leaving
+
+
+async def test_money_that_nobody_can_be_compared_for_waits_and_its_way_stays() -> None:
+    doors = sequel("airtel_ug", changed=WAITS)
+    following = await doors.after_collected(two_ways(State.COLLECTING))
+    assert by(following) == (Event.PAYOUT_QUEUED, 1)
+    assert WAITS in following.decisions
+    failed = two_ways(State.PAYING)
+    assert by(await doors.after_failed_payout(failed, Reason.OPERATOR_FAULT)) == (
+        Event.PAYOUT_QUEUED, 1,
+    )  # fmt: skip
+    assert by(await doors.after_payout_never_sent(failed)) == (Event.PAYOUT_QUEUED, 1)
+
+
+async def test_to_wait_keeps_nothing_from_being_given_back_or_held() -> None:
+    doors = sequel("mtn_ug", changed=WAITS)
+    late = two_ways(State.COLLECTING, pay_until=1_000_000_000)
+    assert (await doors.after_collected(late)).event is Event.REFUND_DECIDED
+    held = two_ways(State.COLLECTING)
+    facts = msgspec.structs.replace(held.facts, clearance=LATER)
+    following = await doors.after_collected(msgspec.structs.replace(held, facts=facts))
+    assert (following.event, following.decisions) == (Event.HELD, (LATER,))

@@ -1,13 +1,24 @@
 """A payment's terms hide both numbers, and the payee is still found in them."""
 
 import msgspec
+import pytest
 
+from engine.errors import Tampered
+from engine.fx.quotes import Expected
 from engine.ledger.plans import Evidence, Intent, Plan
-from engine.payments.facts import Ruling, open_terms, read_step, read_terms, seal_terms, write
+from engine.payments.facts import (
+    Facts,
+    Ruling,
+    open_terms,
+    read_step,
+    read_terms,
+    seal_terms,
+    write,
+)
 from engine.payments.lifecycle import State
 from engine.payments.notices import MESSAGE, SMS
 from engine.payments.sealed_plans import PlanSealer
-from engine.privacy.places import evidence_place, payload_place
+from engine.privacy.places import evidence_place, payload_place, terms_name_place
 from engine.privacy.seals import PLAIN
 from tests.unit.payments.examples import PAYEE, PAYER, payment
 from tests.unit.privacy.keys import DrawnSeals
@@ -21,6 +32,40 @@ def test_terms_are_hidden_and_read_back() -> None:
     kept = seal_terms(write(FACTS), seals, ID)
     assert PAYER[4:] not in kept and PAYEE[4:] not in kept
     assert read_terms(open_terms(kept, seals, ID)) == FACTS
+
+
+NAMES = ("Sarah Nakato", 'A "B" \\', 'x","y', '{"payee_name":"z"}', 'Ndayishimiyé \\"', "q\\")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_name_that_a_client_told_is_hidden_and_opens_to_the_byte(name: str) -> None:
+    seals = DrawnSeals()
+    facts = with_name(FACTS, name)
+    for said in (facts, Ruling("they said", terms=facts)):
+        plain = write(said)
+        kept = seal_terms(plain, seals, ID)
+        assert msgspec.json.encode(name).decode()[1:-1] not in kept
+        assert open_terms(kept, seals, ID) == plain
+        assert read_terms(plain).quote.expected == Expected(name)
+        assert (
+            kept.split('"')[-2 if said is facts else 0]
+            == plain.split('"')[-2 if said is facts else 0]
+        )
+    with pytest.raises(Tampered):
+        open_terms(seal_terms(write(facts), seals, ID), seals, ID[:-1] + "2")
+
+
+def test_a_name_is_sealed_at_a_place_of_its_own() -> None:
+    """Else it could stand for the numbers."""
+    seals = DrawnSeals()
+    kept = seal_terms(write(with_name(FACTS, "Sarah Nakato")), seals, ID)
+    _, name = kept.split('{"payee_name":"')
+    assert seals.open(name.split('"')[0], terms_name_place(ID)) == "Sarah Nakato"
+
+
+def with_name(facts: Facts, name: str) -> Facts:
+    quote = msgspec.structs.replace(facts.quote, expected=Expected(name))
+    return msgspec.structs.replace(facts, quote=quote)
 
 
 def test_the_payees_index_stands_where_the_database_looks() -> None:

@@ -170,6 +170,7 @@ class MemoryPayments:
         self._ids = ids
         self._clock = clock
         self.confirmed: dict[str, Confirmed] = {}
+        self.fee_is_refunded = True
         self.by_link: set[str] = set()  # operators whose payers get a page instead of a prompt
         self.currencies: dict[str, str] = {}  # of operators whose wallets hold other money
         self.unprompted: set[str] = set()  # operators that ask their payers nothing
@@ -255,6 +256,7 @@ class MemoryPayments:
             payer_language=payer.language,
             payee_language=payer.language,
             expires_at=int(self._clock.epoch()) + QUOTE_SECONDS,
+            fee_is_refunded=self.fee_is_refunded,
         )
 
     async def confirm(

@@ -68,6 +68,18 @@ async def test_a_weak_pin_is_refused() -> None:
     assert reply.text.startswith("That PIN is too easy to guess.\nChoose a PIN")
 
 
+async def test_a_fee_that_is_not_given_back_is_told_before_anybody_agrees() -> None:
+    for language, said in (
+        ("en", "Fee KES 10\nFee not refunded\nTotal KES 1,010\n1. Pay"),
+        ("sw", "Ada KES 10\nAda hairudishwi\nJumla KES 1,010\n"),
+        ("fr", "\nFrais non rendus\nTotal KES 1 010\n"),
+        ("lg", "\nEbisale tebidda\nOmugatte KES 1,010\n"),
+    ):
+        house = await House().registered(language)
+        house.payments.fee_is_refunded = False
+        assert said in (await house.press("1", PAYEE, "1000")).text
+
+
 async def test_a_payment_from_dial_to_done() -> None:
     house = await caller()
     assert "Number to pay" in (await house.press("1")).text

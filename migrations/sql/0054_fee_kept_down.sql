@@ -1,0 +1,1 @@
+alter table corridor drop column fee_is_refunded;
