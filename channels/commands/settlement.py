@@ -163,12 +163,10 @@ def _corridor_lines(standing: CorridorStanding, asset: str) -> list[str]:
     lag = f", the oldest for {standing.lag_seconds} s" if standing.lag_seconds else ""
     wait = "waits" if standing.payments == 1 else "wait"
     lines = [f"{standing.corridor}: {_payments(standing.payments)} {wait}, {exposure}{lag}"]
-    if standing.rest.refusals:
+    if standing.rest.not_before_ms:
         until = second_of(standing.rest.not_before_ms)
-        lines.append(
-            f"    rests until {until}: refused {standing.rest.refusals} times in a row,"
-            f" {standing.rest.refusal}"
-        )
+        times = f"{standing.rest.refusals} times in a row"
+        lines.append(f"    rests until {until}: reopened {times}, {standing.rest.refusal}")
     return lines + [f"    {_batch_line(batch, asset)}" for batch in standing.unfinished]
 
 

@@ -122,7 +122,7 @@ class Found(msgspec.Struct, frozen=True):
 class Refusal(StrEnum):
     """Why the rail did not do it, as far as we act on that differently."""
 
-    DONE_BEFORE = "done_before"  # a batch of this id stands in its books: read it
+    DONE_BEFORE = "done_before"  # a batch of this id is in its books: read it; before APPROVALS
     PAUSED = "paused"
     SHORT = "short"  # a member's pool holds less than it owes
     FROZEN = "frozen"  # the asset's issuer has frozen an account

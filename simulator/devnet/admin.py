@@ -77,6 +77,7 @@ class _Admin:
     async def clear_faults(self, request: Request) -> Response:
         del request
         self._faults.clear()
+        self._node.leave_branch()
         return Response(status_code=204)
 
     async def show_clock(self, request: Request) -> Response:

@@ -24,11 +24,13 @@ FaultName = Literal[
     "html_429",
     "pool_full_507",
     "drop_after_accept",
+    "fork",
     "duplicate",
     "lose_answer",
     "error_500_after",
     "truncated_json",
     "stale",
+    "forked",
     "wrong_chain_id",
 ]
 
@@ -37,8 +39,8 @@ INSTEAD: frozenset[FaultName] = frozenset(
     {"hang", "error_500", "error_503", "throttle_429", "html_429", "pool_full_507"}
 )
 BEFORE: frozenset[FaultName] = frozenset({"delay"})
-SIGHT: frozenset[FaultName] = frozenset({"stale", "wrong_chain_id"})
-SUBMISSION: frozenset[FaultName] = frozenset({"drop_after_accept"})
+SIGHT: frozenset[FaultName] = frozenset({"stale", "forked", "wrong_chain_id"})
+SUBMISSION: frozenset[FaultName] = frozenset({"drop_after_accept", "fork"})
 AROUND: frozenset[FaultName] = frozenset({"duplicate"})
 AFTER: frozenset[FaultName] = frozenset({"lose_answer", "error_500_after", "truncated_json"})
 
@@ -107,13 +109,15 @@ class NodeFaults:
                 return fault
         return None
 
-    def sight(self, sight: Sight, target: FaultTarget) -> Sight:
-        """What is seen by a request of this target, however wrong."""
+    def sight(self, sight: Sight, target: FaultTarget, *, branched: Sight) -> Sight:
+        """What is seen by a request of this target, however wrong; `branched`: by a forked node."""
         fault = self.take(SIGHT, target)
         if fault is None:
             return sight
         if fault.fault == "wrong_chain_id":
             return replace(sight, chain_id=OTHER_CHAIN_ID)
+        if fault.fault == "forked":
+            return branched
         assert self._stale is not None, "armed with what it saw"
         return self._stale
 

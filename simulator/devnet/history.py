@@ -71,8 +71,8 @@ class History:
         return self._found(found, sight)
 
     def _found(self, hash: bytes, sight: Sight) -> Response:
-        committed = self._node.ledger.by_hash(hash)
-        if committed is not None and committed.version <= sight.version:
+        committed = sight.by_hash(self._node.ledger, hash)
+        if committed is not None:
             return json_answer(show_committed(committed, sight.executor))
         waiting = self._node.pool.find(hash)
         if waiting is not None and sight.accounts is self._node.accounts:
@@ -103,10 +103,12 @@ class History:
         )
 
     async def transactions_of_account(self, request: Request, sight: Sight) -> Response:
-        found = self._node.ledger.of_sender(
-            address_of(request), start=start_of(request), limit=limit_of(request)
+        seen = sight.of_sender(
+            self._node.ledger,
+            address_of(request),
+            start=start_of(request),
+            limit=limit_of(request),
         )
-        seen = [committed for committed in found if committed.version <= sight.version]
         return json_answer([show_committed(committed, sight.executor) for committed in seen])
 
     async def block_by_height(self, request: Request, sight: Sight) -> Response:

@@ -108,7 +108,8 @@ class _Api:
                 return instead(fault.fault) or Silence(fault.seconds_or_default)
             if (fault := self._faults.take(BEFORE, on)) is not None:
                 await asyncio.sleep(fault.seconds_or_default)
-            seen = self._faults.sight(self._node.sight(), on)
+            branched = self._node.branched_sight()
+            seen = self._faults.sight(self._node.sight(), on, branched=branched)
             response = await self._answer(handler, request, seen)
             if on == "submit" and self._faults.take(AROUND, on) is not None:
                 response = await self._answer(handler, request, seen)

@@ -19,6 +19,7 @@ from simulator.devnet.accounts import Account, Accounts
 from simulator.devnet.addresses import ZERO, sha3
 from simulator.devnet.bcs import Malformed
 from simulator.devnet.clock import MICROSECONDS, LedgerClock
+from simulator.devnet.committing import Branch, carry_out
 from simulator.devnet.executor import Call, Environment, Executor, Failed, Refusal, Viewed
 from simulator.devnet.gas import Charge, GasSchedule
 from simulator.devnet.journal import Journal, KeptBlock, kept_block
@@ -31,8 +32,6 @@ from simulator.devnet.signatures import Gated
 from simulator.devnet.transactions import SignedTransaction, decode_signed
 from simulator.devnet.validation import Rules, check_form, check_prologue, check_signatures
 
-# How long a nonce is remembered after its transaction has expired.
-NONCE_KEPT_SECONDS = 65
 VIEWS: dict[str, NativeView] = {**natives.VIEWS, **multisig.VIEWS}
 _VIEW_HASH = sha3(b"a view")
 _LOG = logging.getLogger(__name__)
@@ -64,6 +63,27 @@ class Sight:
     accounts: Accounts
     executor: Executor
     chain_id: int
+    branch: Branch | None = None  # of a node that has left the chain
+
+    def by_hash(self, ledger: Ledger, hash: bytes) -> Committed | None:
+        """The transaction as it is told of: nothing that came after all that is seen."""
+        if self.branch is not None and (found := self.branch.by_hash(hash)) is not None:
+            return found
+        committed = ledger.by_hash(hash)
+        return committed if committed is not None and self._sees(committed) else None
+
+    def of_sender(
+        self, ledger: Ledger, sender: bytes, *, start: int | None, limit: int
+    ) -> list[Committed]:
+        """A sender's numbered transactions as they are told of, in their order."""
+        found = ledger.of_sender(sender, start=start, limit=limit)
+        seen = [committed for committed in found if self._sees(committed)]
+        if self.branch is not None:
+            seen += self.branch.of_sender(sender, start=start)
+        return seen[:limit] if start is not None else seen[-limit:]
+
+    def _sees(self, committed: Committed) -> bool:
+        return committed.version <= (self.version if self.branch is None else self.branch.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +117,7 @@ class Node:
             PoolLimits(in_flight_max=self.settings.in_flight_max, all_max=self.settings.pool_max)
         )
         self._journal = journal
+        self._branch: Branch | None = None
         self._block_made = asyncio.Event()
 
     @property
@@ -132,6 +153,31 @@ class Node:
     def frozen_sight(self) -> Sight:
         """The chain as it is now, for ever."""
         return replace(self.sight(), accounts=self.accounts.copy(), executor=self.executor.fork())
+
+    def branched_sight(self) -> Sight:
+        """What a node sees that has left the chain; the chain itself while none has."""
+        branch, sight = self._branch, self.sight()
+        if branch is None:
+            return sight
+        return replace(sight, accounts=branch.accounts, executor=branch.executor, branch=branch)
+
+    def submit_to_branch(self, body: bytes) -> Waiting:
+        """As `submit`, to a node that has left the chain, from now on if none has before.
+
+        It carries it out at once, and no other ever hears of it.
+        """
+        signed = decode(body)
+        self.check(signed)
+        if self._branch is None:
+            since = self.ledger.version
+            self._branch = Branch(self.accounts.copy(), self.executor.fork(), since)
+        environment = self._environment(self.branched_sight(), signed.hash)
+        self._branch.add(signed, self.rules, environment)
+        return Waiting(signed, signed.hash, self.ledger.timestamp)
+
+    def leave_branch(self) -> None:
+        """That node is back with the others, and knows nothing of its branch any more."""
+        self._branch = None
 
     def submit(self, body: bytes) -> Waiting:
         """Take a transaction into the pool. Raises `Refused` when it can never be run.
@@ -269,12 +315,7 @@ class Node:
 
     def _commit(self, signed: SignedTransaction, block: Block) -> bool:
         """Whether it is in the block now; it is not when it has become invalid meanwhile."""
-        try:
-            check_prologue(signed, self.accounts, block.timestamp, self.rules, exact=True)
-        except Invalid:
-            return False
         transaction_hash = signed.hash
-        performer = Performer(self.accounts, self.executor, self.gas)
         environment = Environment(
             chain_id=self.settings.chain_id,
             height=block.height,
@@ -282,9 +323,10 @@ class Node:
             transaction_hash=transaction_hash,
             gas_units_max=signed.raw.max_gas_amount,
         )
-        performed = performer.perform(signed, environment)
-        performer.keep(signed, performed)
-        self._use_up(signed)
+        try:
+            performed = carry_out(signed, self.accounts, self.executor, self.rules, environment)
+        except Invalid:
+            return False
         self.ledger.add(
             Committed(
                 self.ledger.version + 1,
@@ -300,12 +342,6 @@ class Node:
             )
         )
         return True
-
-    def _use_up(self, signed: SignedTransaction) -> None:
-        raw = signed.raw
-        if raw.payload.nonce is not None:
-            until = raw.expiration_seconds + NONCE_KEPT_SECONDS
-            self.accounts.use_nonce(raw.sender, raw.payload.nonce, until_seconds=until)
 
     def _environment(self, sight: Sight, hash: bytes) -> Environment:
         return Environment(sight.chain_id, sight.height, sight.timestamp, hash, self.gas.units_max)

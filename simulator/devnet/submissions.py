@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from simulator.devnet.bcs import Malformed
-from simulator.devnet.faults import SUBMISSION, NodeFaults
+from simulator.devnet.faults import SUBMISSION, NodeFault, NodeFaults
 from simulator.devnet.node import Node, Sight
 from simulator.devnet.reading import body_of, flag_of, json_answer
 from simulator.devnet.refusals import Refused, invalid_input
@@ -27,9 +27,13 @@ class Submissions:
 
     async def submit(self, request: Request, sight: Sight) -> Response:
         body = await body_of(request, SIGNED)
-        if self._faults.take(SUBMISSION, "submit") is not None:
-            return self._take_and_lose(body, sight)
-        waiting = self._node.submit(body)
+        match self._faults.take(SUBMISSION, "submit"):
+            case NodeFault(fault="fork"):
+                waiting = self._node.submit_to_branch(body)
+            case NodeFault():
+                return self._take_and_lose(body, sight)
+            case None:
+                waiting = self._node.submit(body)
         return json_answer(show_pending(waiting, sight.executor), 202)
 
     def _take_and_lose(self, body: bytes, sight: Sight) -> Response:

@@ -181,6 +181,7 @@ class ChainHall(Hall):
 
     def disarm(self) -> None:
         self.devnet.faults.clear()
+        self.devnet.node.leave_branch()
 
     def by_hand(self, *, by_hand: bool = True) -> None:
         """Whether blocks are made only when `pass_chain` makes one."""

@@ -106,7 +106,7 @@ class MemoryRail:
     unsigned: int = 0  # so often nobody signs
     numbers_behind: int = 0  # so many numbers less are seen as used than are
     is_forked: bool = False  # what is not decided is called done
-    is_stale: bool = False  # records of batches are not seen yet
+    is_stale: bool = False  # records of batches and disputes are not seen yet
     decimals: int = 6  # of the asset
     forgets_order: bool = False  # only hashes are known
     elsewhere: set[int] = field(default_factory=set)  # places of members whose keys we have not
@@ -191,7 +191,7 @@ class MemoryRail:
 
     async def dispute(self, corridor: str, dispute_id: bytes) -> DisputeStanding | None:
         self._answer()
-        return self.corridors[corridor].disputes.get(dispute_id)
+        return None if self.is_stale else self.corridors[corridor].disputes.get(dispute_id)
 
     async def proves(
         self,

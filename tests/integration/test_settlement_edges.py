@@ -23,8 +23,9 @@ async def test_who_lost_the_account_while_it_looked_around_signs_nothing_for_it(
 ) -> None:
     """Two that count the free places at once fill more than the rail takes."""
     await hall.pay()
-    await hall.close()
-    await hall.sweep(1)  # approved, and wanted from now on
+    batch = await hall.close()
+    await hall.approve(batch)
+    assert await hall.room.settling._want(await hall.reopened(batch))
     errands = hall.room.settling._submitting._errands
     live = errands.live
 

@@ -14,8 +14,9 @@ from engine.errors import Rejected, StaffMistake
 from engine.ledger.chart import Kind
 from engine.payments.settlement.batch import Batch
 from engine.payments.settlement.batch_store import BatchStore
-from engine.payments.settlement.settling import UNSEEN_SECONDS
+from engine.payments.settlement.settling import UNSEEN
 from engine.payments.settlement.state import BatchState, ErrandState
+from engine.payments.settlement.submitting import UNSEEN_SECONDS
 from engine.ports import (
     Approval,
     Found,
@@ -98,14 +99,14 @@ async def test_a_place_that_stays_empty_is_filled_so_that_others_go_on(hall: Hal
     """The first one's approvals end with its bytes; the second stands behind the empty place."""
     await hall.pay()
     first = await hall.close()
-    await hall.sweep(1)
+    await hall.approve(first)
     hall.rail.pass_(590)  # ten seconds before its approvals end
     hall.rail.faults = ["forgotten"] * 2
     await hall.sweep(1)
     await hall.pay(minor=50_000)
     second = await hall.close()
-    hall.rail.faults = ["forgotten", "forgotten", ""]
-    await hall.sweep(2)
+    hall.rail.faults = ["forgotten", ""]
+    await hall.sweep(1)
     assert [place for _, place in hall.rail.waiting] == [1]
     hall.rail.pass_(40)
     await hall.sweep(2)
@@ -121,7 +122,7 @@ async def test_a_place_for_which_nothing_was_signed_is_given_up_and_taken_again(
     await hall.pay()
     await hall.close()
     hall.rail.unsigned = 3
-    await hall.sweep(4)
+    await hall.sweep(3)
     assert hall.rail.sent == []
     assert await hall.pool.fetchval("select count(*) from settlement_transaction") <= 1
     await hall.sweep(3)
@@ -155,7 +156,7 @@ async def test_what_a_node_called_done_and_no_book_of_the_rail_has_is_somebodys_
     for _ in range(2):
         await hall.sweep(1)
     (case,) = await hall.cases()
-    assert case == f"{batch.corridor}: said to be done, and in none of the rail's books"
+    assert case == f"{batch.corridor}: {UNSEEN}"
     assert await hall.minor(Kind.CHAIN_IN_FLIGHT) == 7_750_000
     hall.rail.is_stale = False
     await hall.sweep(1)
@@ -842,10 +843,6 @@ async def test_what_the_rail_cannot_be_asked_at_all_keeps_no_other_batch_waiting
 ) -> None:
     """The first one's corridor is in no part of the rail's settings; both have one account."""
     caplog.handler.addFilter(About())
-    await hall.pay()
-    first = await hall.close()
-    await hall.pay("airtel_ke", "mpesa_ke")
-    second = await hall.close(HOME)
     ask = hall.rail.estimate
 
     async def estimate(instruction: Instruction) -> int | Refusal:
@@ -855,6 +852,10 @@ async def test_what_the_rail_cannot_be_asked_at_all_keeps_no_other_batch_waiting
         return await ask(instruction)
 
     hall.rail.estimate = estimate  # type: ignore[method-assign]
+    await hall.pay()
+    first = await hall.close()
+    await hall.pay("airtel_ke", "mpesa_ke")
+    second = await hall.close(HOME)
     await hall.sweep(3)
     assert (await hall.reopened(second)).state is S.SETTLED
     assert (await hall.reopened(first)).state is S.APPROVED

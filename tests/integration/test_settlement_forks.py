@@ -6,9 +6,10 @@ import pytest
 
 from engine.ledger.chart import Kind
 from engine.payments.settlement.batch import Batch
-from engine.payments.settlement.settling import NEVER_SECONDS, UNSEEN_SECONDS
+from engine.payments.settlement.settling import NEVER_SECONDS, UNSEEN
 from engine.payments.settlement.state import BatchState, ErrandState
-from engine.ports import Recorded
+from engine.payments.settlement.submitting import UNSEEN_SECONDS
+from engine.ports import Recorded, Refusal
 from tests.integration.settlement_room import PAIR, Hall, open_hall
 
 pytestmark = pytest.mark.long("hours of a rail whose nodes do not agree")
@@ -85,9 +86,7 @@ async def test_what_never_was_goes_into_another_window_once_no_node_can_show_it(
     first = await called_done(hall)
     hall.rail.pass_(APPROVALS_SECONDS + NEVER_SECONDS - 1)
     await hall.sweep(3)
-    assert await hall.cases() == [
-        f"{first.corridor}: said to be done, and in none of the rail's books"
-    ]
+    assert await hall.cases() == [f"{first.corridor}: {UNSEEN}"]
     assert (await hall.reopened(first)).state is S.APPROVED
     hall.rail.pass_(1)
     await hall.sweep(2)
@@ -149,3 +148,49 @@ async def test_what_a_node_shows_after_all_is_settled_once_up_to_the_last_moment
     await hall.sweep(3)
     assert await hall.states() == [S.SETTLED], "no window took its payments again"
     assert await hall.minor(Kind.CHAIN_IN_FLIGHT) == 0
+
+
+async def said_done_before(hall: Hall) -> Batch:
+    """A node on a fork says of a trial that the batch stands in its books; the rail's do not."""
+    await hall.pay()
+    batch = await hall.close()
+    hall.rail.refuses = Refusal.DONE_BEFORE
+    await hall.sweep(2)
+    assert await errand_states(hall) == [ErrandState.REFUSED]
+    return batch
+
+
+async def test_what_a_trial_called_done_before_and_never_was_goes_into_another_window(
+    hall: Hall,
+) -> None:
+    first = await said_done_before(hall)
+    hall.rail.refuses = None
+    hall.rail.pass_(APPROVALS_SECONDS + NEVER_SECONDS - 1)
+    await hall.sweep(3)
+    assert await hall.cases() == [f"{first.corridor}: {UNSEEN}"]
+    assert (await hall.reopened(first)).state is S.APPROVED
+    hall.rail.pass_(1)
+    await hall.sweep(2)
+    given_up = await hall.reopened(first)
+    assert (given_up.state, given_up.reason) == (S.REOPENED, "it was called done, and never was")
+    hall.clock.pass_(61)
+    await hall.sweep(3)
+    assert sorted(await hall.states()) == [S.SETTLED, S.REOPENED]
+    await hall.assert_settled()
+
+
+@pytest.mark.parametrize("says", [Refusal.DONE_BEFORE, Refusal.PAUSED, Refusal.OTHER])
+async def test_a_trial_that_does_not_get_as_far_as_the_approvals_proves_nothing(
+    hall: Hall, says: Refusal
+) -> None:
+    first = await said_done_before(hall)
+    hall.rail.refuses = says
+    hall.rail.pass_(APPROVALS_SECONDS + 10 * UNSEEN_SECONDS)
+    await hall.sweep(3)
+    assert await hall.states() == [S.APPROVED]
+    hall.clock.pass_(86_400)
+    await hall.sweep(1)
+    assert await hall.cases() == [f"{first.corridor}: {UNSEEN}"] * 2, "a case a day"
+    hall.rail.refuses = None
+    await hall.sweep(2)
+    assert (await hall.reopened(first)).state is S.REOPENED

@@ -107,7 +107,6 @@ async def test_what_some_meet_on_their_way_leaves_no_hole(hall: Hall, fault: str
 
 async def test_one_lost_answer_does_not_stop_the_waiting_for_all(hall: Hall) -> None:
     await closed(hall, 20)
-    await hall.sweep(1)  # approved, and wanted from now on
     hall.rail.faults = ["", "", "lost"]
     await hall.sweep(1)
     assert Counter(await hall.states()) == {S.SETTLED: 20}
@@ -167,7 +166,6 @@ async def test_two_sweeps_of_one_process_keep_out_of_each_others_way(
         return await prepare(instruction, slot, units_max=units_max)
 
     await closed(hall, 5)
-    await hall.sweep(1)  # approved, and wanted from now on
     monkeypatch.setattr(hall.rail, "prepare", held_up)
     first = asyncio.create_task(hall.room.settling.sweep())
     await entered.wait()
@@ -206,7 +204,6 @@ async def test_whoever_fails_in_the_middle_leaves_the_account_to_others_at_once(
         raise Unreachable("memory", "no route")
 
     await closed(hall, 5)
-    await hall.sweep(1)  # approved, and wanted from now on
     monkeypatch.setattr(hall.rail, "next_sequence_number", away)
     await hall.sweep(1)
     monkeypatch.undo()

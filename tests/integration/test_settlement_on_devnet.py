@@ -219,7 +219,7 @@ async def test_a_place_that_stays_empty_is_filled_so_that_others_go_on(hall: Cha
     """The first one's approvals end with its bytes; the second waits behind the empty place."""
     await hall.pay()
     first = await hall.close()
-    await hall.sweep(1)
+    await hall.approve(first)
     hall.pass_both(APPROVALS_SECONDS - 10)
     hall.arm("drop_after_accept", "submit", times=4)
     await hall.sweep(1)
@@ -243,7 +243,7 @@ async def test_approvals_that_end_while_the_node_is_away_reopen_the_window(
 ) -> None:
     await hall.pay()
     batch = await hall.close()
-    await hall.sweep(1)
+    await hall.approve(batch)
     hall.arm("error_503", times=None)
     await hall.sweep(2)
     hall.pass_both(APPROVALS_SECONDS + 1)
@@ -506,7 +506,7 @@ async def test_what_is_refused_after_its_trial_has_used_its_place_and_moved_noth
     await hall.pay()
     batch = await hall.close()
     hall.arm("drop_after_accept", "submit")
-    await hall.sweep(2)
+    await hall.sweep(1)
     await hindrance.begin(hall)
     await hall.sweep(2)
     assert (await hall.reopened(batch)).reason == hindrance.refusal.value
@@ -763,7 +763,7 @@ async def test_a_sponsor_that_runs_dry_after_the_trial_is_heard_of_and_nothing_i
     await hall.pay()
     await hall.close()
     hall.arm("drop_after_accept", "submit")
-    await hall.sweep(2)
+    await hall.sweep(1)
     await hall.drain_sponsor()
     await hall.sweep(3)
     [case] = await hall.cases()
@@ -802,7 +802,7 @@ async def test_a_number_that_somebody_else_took_is_given_up_only_when_ours_has_e
     await hall.pay()
     batch = await hall.close()
     hall.arm("drop_after_accept", "submit")
-    await hall.sweep(2)
+    await hall.sweep(1)
     await use_number(hall, hall.rail.account_for(await hall.approved(batch)))
     await hall.sweep(3)
     assert await hall.states() == [S.SUBMITTED]

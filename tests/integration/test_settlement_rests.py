@@ -59,20 +59,58 @@ async def test_another_refusal_is_the_first_of_its_kind(hall: Hall) -> None:
     assert not [case for case in await hall.cases() if "again and again" in case]
 
 
+async def late(hall: Hall) -> Rest:
+    """One window that nobody carries out before its approvals end; the rest that follows."""
+    hall.clock.pass_(22_000)  # past the longest rest
+    await hall.sweep(1)
+    hall.rail.pass_(601)
+    [sent] = [batch for batch in await hall.batches() if batch.state is not S.REOPENED]
+    while (ended := await hall.reopened(sent)).state is not S.REOPENED:
+        await hall.sweep(1)
+    assert ended.reason == "nobody carried it out in time"
+    return await hall.room.batches.rest_of(PAIR)
+
+
 async def test_what_nobody_carried_out_in_time_was_not_refused(hall: Hall) -> None:
     """The rail said no word against it, so the next window need not wait."""
     await hall.pay()
-    await hall.close()
-    hall.rail.refuses = Refusal.PAUSED
-    await hall.sweep(2)
-    await hall.pool.execute(
-        f"update settlement_errand set state = {int(ErrandState.LAPSED)}, refusal = null"
-    )
-    hall.rail.pass_(601)
-    await hall.sweep(2)
-    [batch] = await hall.batches()
-    assert (batch.state, batch.reason) == (S.REOPENED, "nobody carried it out in time")
+    hall.rail.decides = False
+    assert await late(hall) == Rest(0, 1, "nobody carried it out in time")
+    assert await hall.cases() == []
+    await hall.sweep(1)
+    assert S.SUBMITTED in await hall.states()
+
+
+async def test_windows_that_nobody_carries_out_in_time_rest_in_between_and_people_hear_of_it(
+    hall: Hall,
+) -> None:
+    """Each costs two entries and fresh approvals, for nothing."""
+    await hall.pay()
+    hall.rail.decides = False
+    rests, waits = list[int](), list[float]()
+    for _ in range(7):
+        rest = await late(hall)
+        rests.append(rest.refusals)
+        waits.append(seconds_of(hall, rest))
+    assert rests == [1, 2, 3, 4, 5, 6, 7]
+    assert waits[1:] == pytest.approx([120, 240, 480, 600, 600, 600], abs=1)
+    [told] = await hall.cases()
+    assert told.startswith(f"{PAIR}: nobody carries a window out before its approvals end")
+    await hall.sweep(3)
+    assert set(await hall.states()) == {S.REOPENED}, "it rests"
+    hall.clock.pass_(601)
+    hall.rail.decides = True
+    await hall.sweep(3)
+    assert S.SETTLED in await hall.states()
     assert await hall.room.batches.rest_of(PAIR) == AWAKE
+
+
+async def test_a_window_goes_from_closed_to_settled_in_one_sweep(hall: Hall) -> None:
+    """Whoever sweeps rarely would else send it when its approvals are past, for ever."""
+    await hall.pay()
+    await hall.close()
+    await hall.sweep(1)
+    assert await hall.states() == [S.SETTLED]
 
 
 async def test_a_refused_batch_is_tried_again_ever_more_seldom_and_every_ten_minutes_at_last(

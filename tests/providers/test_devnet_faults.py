@@ -174,6 +174,61 @@ async def test_a_stale_node_knows_nothing_of_what_came_after(box: Box) -> None:
     assert (await box.client.post("/v1/view", json=VIEW)).json() == ["1"]
 
 
+async def account_of(box: Box) -> tuple[str, list[str], list[str]]:
+    """Its next number, the hashes of its transactions, and what it has on the counter."""
+    told = (await box.client.get(f"/v1/accounts/{ADDRESS}")).json()["sequence_number"]
+    sent = (await box.client.get(f"/v1/accounts/{ADDRESS}/transactions?start=0")).json()
+    total = (await box.client.post("/v1/view", json=VIEW)).json()
+    return told, [each["hash"] for each in sent], total
+
+
+async def test_what_a_forked_node_took_it_tells_of_until_it_is_back_and_no_other_does(
+    box: Box,
+) -> None:
+    await box.arm("fork", on="submit")
+    assert (await box.submit()).status_code == 202
+    await box.block()
+    assert (await box.find()).status_code == 404
+    assert await account_of(box) == ("0", [], ["0"])
+    await box.arm("forked", on="find", times=None)
+    told = (await box.find()).json()
+    assert (told["type"], told["success"]) == ("user_transaction", True)
+    waited = await box.client.get(f"/v1/transactions/wait_by_hash/0x{HASH.hex()}")
+    assert waited.json() == told
+    assert await account_of(box) == ("0", [], ["0"]), "others answer that, and they know nothing"
+    await box.arm("forked", times=None)
+    assert await account_of(box) == ("1", [f"0x{HASH.hex()}"], ["1"])
+    await box.client.delete("/_sandbox/faults")
+    assert (await box.find()).status_code == 404
+    assert await account_of(box) == ("0", [], ["0"])
+
+
+async def test_what_was_on_a_fork_may_be_done_on_the_chain_after_all(box: Box) -> None:
+    await box.arm("fork", on="submit")
+    for _ in range(2):
+        assert (await box.submit()).status_code == 202
+    box.node.clock.advance(5)
+    await box.block()
+    assert await account_of(box) == ("1", [f"0x{HASH.hex()}"], ["1"])
+    on_the_chain = (await box.find()).json()["timestamp"]
+    await box.arm("forked", times=None)
+    assert (await box.find()).json()["timestamp"] != on_the_chain
+    assert await account_of(box) == ("1", [f"0x{HASH.hex()}"], ["1"]), "once on each"
+    await box.client.delete("/_sandbox/faults")
+    assert (await box.find()).json()["timestamp"] == on_the_chain
+
+
+async def test_what_a_forked_node_took_must_have_been_valid(box: Box) -> None:
+    await box.arm("fork", on="submit", times=2)
+    forged = BODY[:-1] + bytes([BODY[-1] ^ 1])
+    answer = await box.client.post("/v1/transactions", content=forged, headers=SIGNED)
+    assert answer.json()["vm_error_code"] == 1
+    for _ in range(2):
+        assert (await box.submit()).status_code == 202
+    await box.arm("forked", times=None)
+    assert await account_of(box) == ("1", [f"0x{HASH.hex()}"], ["1"])
+
+
 async def test_a_node_of_another_chain_shows_its_id(box: Box) -> None:
     await box.arm("wrong_chain_id", times=1)
     answer = await box.client.get("/v1")
@@ -194,6 +249,7 @@ async def test_a_fault_strikes_as_often_as_it_was_armed_and_only_there(box: Box)
     [
         {"fault": "duplicate", "on": "view"},
         {"fault": "drop_after_accept"},
+        {"fault": "fork", "on": "find"},
         {"fault": "error_500", "times": 0},
         {"fault": "delay", "seconds": -1},
         {"fault": "nothing"},

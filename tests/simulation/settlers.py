@@ -155,15 +155,15 @@ class Settlers:
             batches, obligations, rail, rail, rules, salt_key=SALT_KEY, clock=clock
         )
         receipts = Receipts(obligations, batches, salt_key=SALT_KEY)
+        submitting = Submitting(errands, batches, rail, clock=clock, ids=ids)
         disputes = Disputes(
-            disputes_kept, batches, errands, receipts, booking, rail, rules, book, self._codes,
-            clock=clock, ids=ids,
+            disputes_kept, batches, errands, submitting, receipts, booking, rail, rules, book,
+            self._codes, clock=clock, ids=ids,
         )  # fmt: skip
         standings = QuietStandings(
             obligations, batches, errands, disputes_kept, closing, booking, rail, rules, book,
             self._codes, clock,
         )  # fmt: skip
-        submitting = Submitting(errands, batches, rail, clock=clock, ids=ids)
         return Settling(
             Gathering(obligations, batches, names, clock), closing, approving, submitting,
             disputes, standings, batches, errands, booking, rail, rules, book, self._codes, clock,

@@ -15,10 +15,11 @@ from engine.payments.settlement.batch import Batch, fits
 from engine.payments.settlement.batch_store import BatchStore
 from engine.payments.settlement.booking import Booking
 from engine.payments.settlement.dispute_store import Dispute, DisputeStore
-from engine.payments.settlement.errand_store import ErrandStore
+from engine.payments.settlement.errand_store import Errand, ErrandStore, kind_of
 from engine.payments.settlement.receipts import Receipts
 from engine.payments.settlement.rules import Rules
 from engine.payments.settlement.state import DisputeStage, ErrandState
+from engine.payments.settlement.submitting import UNSEEN_SECONDS, Submitting
 from engine.ports import (
     DisputeAnswer,
     DisputeOpening,
@@ -37,6 +38,16 @@ _STAGES = {
     "ruled": DisputeStage.RULED,
     "closed": DisputeStage.CLOSED,
 }
+_SHOWN_FROM: dict[type[Instruction], DisputeStage] = {
+    DisputeOpening: DisputeStage.OPEN,
+    DisputeAnswer: DisputeStage.CONTESTED,
+    DisputeRuling: DisputeStage.RULED,
+    DisputeRefund: DisputeStage.CLOSED,
+}
+"""The stage from which on the rail's books show that a step was done: none leads back."""
+
+BACK_SECONDS = 600
+"""So long, by the rail's clock, books that show less than before are those of a node behind."""
 
 
 class Disputes:
@@ -47,6 +58,7 @@ class Disputes:
         store: DisputeStore,
         batches: BatchStore,
         errands: ErrandStore,
+        submitting: Submitting,
         receipts: Receipts,
         booking: Booking,
         rail: SettlementPort,
@@ -61,6 +73,7 @@ class Disputes:
         self._store = store
         self._batches = batches
         self._errands = errands
+        self._submitting = submitting
         self._receipts = receipts
         self._booking = booking
         self._rail = rail
@@ -69,15 +82,17 @@ class Disputes:
         self._operators = dict(operators)
         self._clock = clock
         self._ids = ids
+        self._back_since: dict[str, int] = {}  # by dispute, in the rail's seconds
 
     async def open(self, payment: str, member: str, amount_minor: int, *, by: str) -> bytes:
         """A member says that so much of the asset should not have moved for a payment.
 
         A member whose key is not ours opens it on the rail by itself: from here on it is followed,
-        with the amount that stands there. The dispute's id on the rail; the same for the same
-        payment. Raises StaffMistake when the payment is in no settled batch, the operator is not
-        of its corridor, the settlement file has other members of it by now, or the rail does not
-        have a dispute that we cannot open; and then what the rail raises.
+        with the amount that stands there. One that was seen on the rail and is not there any more
+        is asked for anew. The dispute's id on the rail; the same for the same payment. Raises
+        StaffMistake when the payment is in no settled batch, the operator is not of its corridor,
+        the settlement file has other members of it by now, or the rail does not have a dispute
+        that we cannot open; and then what the rail raises.
         """
         if amount_minor <= 0:
             raise StaffMistake("a dispute is about more than nothing")
@@ -101,8 +116,17 @@ class Disputes:
         except Rejected:
             await self._follow_anothers(dispute, member)
         else:
-            await self._store.add(dispute, account, opening)
+            if not await self._store.add(dispute, account, opening):
+                await self._open_anew(dispute, account, opening)
         return dispute.dispute
+
+    async def _open_anew(self, dispute: Dispute, account: str, opening: DisputeOpening) -> None:
+        """It is in our books already. A second opening of what stands there the rail refuses."""
+        known = await self._get(dispute.dispute)
+        if known.errand is not None or known.stage is DisputeStage.CLOSED:
+            return
+        if await self._rail.dispute(known.corridor, known.dispute) is None:
+            await self._store.ask(known, self._ids.hex(), account, opening, self._now_ms())
 
     async def _follow_anothers(self, dispute: Dispute, member: str) -> None:
         standing = await self._rail.dispute(dispute.corridor, dispute.dispute)
@@ -142,12 +166,15 @@ class Disputes:
         """Whether the rail has to be asked about one."""
         return bool(await self._store.unfinished())
 
-    async def sweep(self) -> int:
-        """Follow the rail's books; how many disputes have moved. What one raises is its own."""
+    async def sweep(self, rail_seconds: int) -> int:
+        """Follow the rail's books; how many disputes have moved. What one raises is its own.
+
+        `rail_seconds` is the rail's clock.
+        """
         moved = 0
         for dispute in await self._store.unfinished():
             try:
-                moved += await self._look(dispute)
+                moved += await self._look(dispute, rail_seconds)
             except Rejected as error:
                 await self._call_somebody(dispute, f"a dispute cannot be looked at: {error}")
             except ProviderError as error:
@@ -156,26 +183,87 @@ class Disputes:
                 log.exception("dispute %s is looked at again later", dispute.id)
         return moved
 
-    async def _look(self, dispute: Dispute) -> bool:
+    async def _look(self, dispute: Dispute, rail_seconds: int) -> bool:
         standing = await self._rail.dispute(dispute.corridor, dispute.dispute)
+        stage = _stage_of(standing) if standing is not None else None
         errand = await self._errands.get(dispute.errand) if dispute.errand is not None else None
-        ended = errand is None or errand.state in (ErrandState.DONE, ErrandState.REFUSED)
+        if errand is not None and errand.state is ErrandState.DONE and not _shows(stage, errand):
+            await self._doubt(dispute, errand, rail_seconds)
         refusal = errand.refusal.value if errand is not None and errand.refusal else ""
-        if standing is None:
-            if errand is None or errand.state is not ErrandState.REFUSED:
-                return False  # it is not there yet, or this node has not come that far
+        if standing is not None:
+            assert stage is not None
+            if await self._is_behind(dispute, stage, rail_seconds):
+                return False
+            asked = None if errand is None or _is_over(stage, errand) else errand.id
+            return await self._follow(dispute, standing, stage, asked, refusal)
+        is_refused = errand is not None and errand.state is ErrandState.REFUSED
+        if errand is not None and is_refused and isinstance(errand.instruction, DisputeOpening):
             return await self._store.move(
                 dispute, DisputeStage.REFUSED, errand=None, amount_minor=dispute.amount_minor,
                 reason=refusal,
             )  # fmt: skip
-        return await self._follow(dispute, standing, None if ended else dispute.errand, refusal)
+        if errand is None or is_refused:
+            await self._miss(dispute)
+        return False  # it is not there yet, or this node has not come that far
+
+    async def _doubt(self, dispute: Dispute, errand: Errand, rail_seconds: int) -> None:
+        """What one node called done the rail's books do not show: a node is behind, or was wrong.
+
+        What by the account's order never was is asked for again. Else people are called.
+        """
+        ended = await self._errands.ended_by(errand)
+        expired_at = ended.slot.expires_at if ended is not None else 0
+        if rail_seconds <= expired_at:
+            return
+        what = kind_of(errand.instruction)
+        if await self._submitting.again_if_never_was(errand):
+            log.error(
+                "the %s of dispute %s was called done, and never was: it is asked for again", what,
+                dispute.dispute.hex(),
+            )  # fmt: skip
+        elif rail_seconds >= expired_at + UNSEEN_SECONDS:
+            await self._call_somebody(
+                dispute,
+                f"the {what} of dispute {dispute.dispute.hex()} was said to be done, and stands in"
+                " none of the rail's books: ask another node; it is asked for again by itself once"
+                " a node shows that it never was",
+            )
+
+    async def _is_behind(self, dispute: Dispute, stage: DisputeStage, rail_seconds: int) -> bool:
+        """Whether the rail's books show less than they did, as a node does that is behind.
+
+        What lasts is followed back: a step that a node showed never was, and can be asked for anew.
+        """
+        if stage >= dispute.stage:
+            self._back_since.pop(dispute.id, None)
+            return False
+        if rail_seconds - self._back_since.setdefault(dispute.id, rail_seconds) < BACK_SECONDS:
+            return True
+        del self._back_since[dispute.id]
+        await self._call_somebody(
+            dispute,
+            f"dispute {dispute.dispute.hex()} was {dispute.stage.name.lower()} in the rail's books,"
+            f" and is {stage.name.lower()} again: ask for the step anew if it is to be",
+        )
+        return False
+
+    async def _miss(self, dispute: Dispute) -> None:
+        """It was seen on the rail, and is not there. A node that is behind soon shows it again."""
+        if self._now_ms() - dispute.at_ms >= UNSEEN_SECONDS * 1000:
+            await self._call_somebody(
+                dispute,
+                f"dispute {dispute.dispute.hex()} stood in the rail's books, and does not any more:"
+                " ask another node; if it stands nowhere, open it anew",
+            )
 
     async def _follow(
-        self, dispute: Dispute, standing: DisputeStanding, errand: str | None, reason: str
+        self,
+        dispute: Dispute,
+        standing: DisputeStanding,
+        stage: DisputeStage,
+        errand: str | None,
+        reason: str,
     ) -> bool:
-        stage = _STAGES.get(standing.status)
-        if stage is None:
-            raise OurFault(f"a dispute of a status that nobody knows: {standing.status}")
         if (stage, errand) == (dispute.stage, dispute.errand):
             return False
         if stage is DisputeStage.CLOSED:
@@ -247,3 +335,22 @@ class Disputes:
 
     def _now_ms(self) -> int:
         return int(self._clock.epoch() * 1000)
+
+
+def _stage_of(standing: DisputeStanding) -> DisputeStage:
+    stage = _STAGES.get(standing.status)
+    if stage is None:
+        raise OurFault(f"a dispute of a status that nobody knows: {standing.status}")
+    return stage
+
+
+def _shows(stage: DisputeStage | None, errand: Errand) -> bool:
+    """Whether the rail's books show that this step was done."""
+    return stage is not None and stage >= _SHOWN_FROM[type(errand.instruction)]
+
+
+def _is_over(stage: DisputeStage, errand: Errand) -> bool:
+    """Whether the next step may be asked for."""
+    return errand.state is ErrandState.REFUSED or (
+        errand.state is ErrandState.DONE and _shows(stage, errand)
+    )

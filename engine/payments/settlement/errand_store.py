@@ -281,6 +281,24 @@ class ErrandStore:
         )  # fmt: skip
         return bool(moved)
 
+    async def want_anew(self, errand: Errand, transaction: Transaction) -> bool:
+        """What is said to have ended it never was: it is wanted as before, and its number is free.
+
+        False when it has moved on.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            moved = await connection.fetchval(
+                "update settlement_errand set state = $3, hash = null, version = null, fee = null"
+                " where id = $1 and state = $2 and hash = $4 returning true",
+                errand.id, int(ErrandState.DONE), int(ErrandState.WANTED), errand.hash,
+            )  # fmt: skip
+            if moved:
+                await connection.execute(
+                    "update settlement_transaction set stage = $3 where id = $1 and stage = $2",
+                    transaction.id, int(Stage.DONE), int(Stage.GONE),
+                )  # fmt: skip
+        return bool(moved)
+
     async def taken_from(self, account: str, number: int) -> set[int]:
         """Numbers from `number` on that something of ours has."""
         rows = await self._pool.fetch(

@@ -69,17 +69,17 @@ def build_room(
         pool, tenant, obligations, batches, rates, rules, salt_key=salt_key, clock=clock, ids=ids
     )
     approving = Approving(batches, obligations, rail, signer, rules, salt_key=salt_key, clock=clock)
+    submitting = Submitting(
+        errands, batches, rail, clock=clock, ids=ids, patience_seconds=patience_seconds,
+        lease_seconds=lease_seconds,
+    )  # fmt: skip
     disputes = Disputes(
-        dispute_store, batches, errands, receipts, booking, rail, rules, book,
+        dispute_store, batches, errands, submitting, receipts, booking, rail, rules, book,
         operators, clock=clock, ids=ids,
     )  # fmt: skip
     standings = Standings(
         obligations, batches, errands, dispute_store, closing, booking, rail, rules, book,
         operators, clock,
-    )  # fmt: skip
-    submitting = Submitting(
-        errands, batches, rail, clock=clock, ids=ids, patience_seconds=patience_seconds,
-        lease_seconds=lease_seconds,
     )  # fmt: skip
     settling = Settling(
         Gathering(obligations, batches, names, clock), closing, approving, submitting, disputes,

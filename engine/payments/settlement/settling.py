@@ -18,17 +18,17 @@ from engine.ledger.postings import Transfers
 from engine.payments.settlement import posting
 from engine.payments.settlement.approving import Approving
 from engine.payments.settlement.batch import Batch, fits
-from engine.payments.settlement.batch_store import AWAKE, BatchStore, Rest
+from engine.payments.settlement.batch_store import AWAKE, BatchStore
 from engine.payments.settlement.booking import Booking
 from engine.payments.settlement.closing import Closing
 from engine.payments.settlement.disputes import Disputes
 from engine.payments.settlement.errand_store import Errand, ErrandStore
 from engine.payments.settlement.gathering import Gathering
+from engine.payments.settlement.resting import AGAIN_SECONDS_MAX, LATE, Resting
 from engine.payments.settlement.rules import Rules
 from engine.payments.settlement.standing import Standings
 from engine.payments.settlement.state import BatchState, ErrandState
-from engine.payments.settlement.submitting import Submitting, may_happen
-from engine.payments.settlement.windows import rest_seconds
+from engine.payments.settlement.submitting import UNSEEN_SECONDS, Submitting, may_happen
 from engine.ports import Recorded, Refusal, SettlementPort
 
 log = logging.getLogger(__name__)
@@ -38,16 +38,15 @@ Step = Callable[[Batch], Awaitable[bool]]
 MAY_PASS = frozenset({Refusal.PAUSED, Refusal.SHORT, Refusal.FROZEN, Refusal.BARRED, Refusal.FEE})
 """Refusals that may pass while the approvals are still good: the same batch is tried again."""
 AGAIN_SECONDS_MIN = 10
-AGAIN_SECONDS_MAX = 600
 CHECK_SECONDS = 60
-UNSEEN_SECONDS = 3600
-"""So long after its approvals, by the rail's clock, a batch that was said to be done and that no
-node has in its books is somebody's affair: the one that said so may have been wrong."""
+UNSEEN = (
+    "said to be done, and in none of the rail's books: ask another node (`node` in the settlement"
+    " file). Once one shows it, it is booked; once one shows that it never was, two hours after its"
+    " approvals at the earliest, a window takes its payments again: both by itself"
+)
 NEVER_SECONDS = 2 * UNSEEN_SECONDS
 """So long people and other nodes may still show it; what by the rail's own order never was done
 then goes into a window again."""
-REFUSALS_TOLD = 2
-"""So many batches in a row refused for the same reason are somebody's affair."""
 
 
 class Settling:
@@ -85,6 +84,7 @@ class Settling:
         self._book = book
         self._operators = dict(operators)
         self._clock = clock
+        self._resting = Resting(batches, rules.window, clock)
         self._checked_ms = 0
 
     async def sweep(self) -> int:
@@ -124,7 +124,7 @@ class Settling:
         steps += await self._submitting.sweep(position.seconds)
         steps += await self._each(lambda batch: self._look(batch, position.seconds))
         steps += await self._each(self._settle_with_the_books)
-        steps += await self._disputes.sweep()
+        steps += await self._disputes.sweep(position.seconds)
         await self._check()
         return steps
 
@@ -193,23 +193,8 @@ class Settling:
             return
         if not await self._batches.set_free(batch, self._now_ms()):
             return  # somebody else did, and counts the refusal
-        await self._let_rest(batch)
+        await self._resting.after(batch)
         log.warning("settlement batch %s reopened: %s", batch.id, batch.reason)
-
-    async def _let_rest(self, batch: Batch) -> None:
-        """After a refusal the corridor waits, longer each time; people hear of the second."""
-        if batch.reason not in set(Refusal):
-            return
-        before = await self._batches.rest_of(batch.corridor)
-        same = before.refusal == batch.reason
-        refusals = before.refusals + 1 if same else 1
-        rest_ms = rest_seconds(self._rules.window, refusals) * 1000
-        if refusals == REFUSALS_TOLD:
-            detail = f"{batch.corridor}: the rail refuses again and again: {batch.reason}"
-            await self._open_case(batch, batch.reason, detail)
-        await self._batches.rest(
-            batch.corridor, Rest(self._now_ms() + rest_ms, refusals, batch.reason)
-        )
 
     # Between batches and the rail.
 
@@ -221,7 +206,12 @@ class Settling:
         except OurFault as error:
             await self._park(batch, f"it is not what its payments come to: {error}")
             return True
-        return approved is not None and await self._batches.move_approved(batch, approved.terms)
+        if approved is None or not await self._batches.move_approved(batch, approved.terms):
+            return False
+        # At once, not by the next sweep: where sweeps are rare, approvals would be past by then.
+        if await self._misfit(batch) is None:
+            await self._submitting.want(batch.id, approved)
+        return True
 
     async def _look(self, batch: Batch, rail_seconds: int) -> bool:
         """What has become of an approved batch, and what follows."""
@@ -241,9 +231,7 @@ class Settling:
                     batch, BatchState.SUBMITTED
                 )
             case ErrandState.DONE:
-                return await self._confirm(batch, rail_seconds) or await self._doubt(
-                    batch, errand, rail_seconds
-                )
+                return await self._said_done(batch, errand, rail_seconds)
             case ErrandState.REFUSED:
                 return await self._refused(batch, errand, rail_seconds)
             case ErrandState.LAPSED:
@@ -267,7 +255,7 @@ class Settling:
     async def _refused(self, batch: Batch, errand: Errand, rail_seconds: int) -> bool:
         assert errand.refusal is not None and batch.expires_at is not None
         if errand.refusal is Refusal.DONE_BEFORE:
-            return await self._confirm(batch, rail_seconds)
+            return await self._said_done(batch, errand, rail_seconds)
         if rail_seconds >= batch.expires_at:
             return await self._reopen(batch, errand, errand.refusal.value, rail_seconds)
         if errand.refusal in MAY_PASS:
@@ -280,13 +268,18 @@ class Settling:
             return False
         return await self._batches.move(batch, batch.state, reason=errand.refusal.value)
 
+    async def _said_done(self, batch: Batch, errand: Errand, rail_seconds: int) -> bool:
+        return await self._confirm(batch, rail_seconds) or await self._doubt(
+            batch, errand, rail_seconds
+        )
+
     async def _confirm(self, batch: Batch, rail_seconds: int) -> bool:
         """Booked as done only when the rail's own books say exactly what was approved."""
         recorded = await self._rail.recorded(batch.corridor, bytes.fromhex(batch.id))
         if recorded is None:
             # A node that has not come that far; the next sweep asks again.
             if batch.expires_at is not None and rail_seconds >= batch.expires_at + UNSEEN_SECONDS:
-                detail = f"{batch.corridor}: said to be done, and in none of the rail's books"
+                detail = f"{batch.corridor}: {UNSEEN}"
                 if await self._batches.open_case_of_day(batch.id, detail, detail, self._now_ms()):
                     log.error("case SETTLEMENT of batch %s: %s", batch.id, detail)
             return False
@@ -370,11 +363,13 @@ def _facts(batch: Batch) -> str:
 
 
 def _why_lapsed(errand: Errand) -> str:
-    if errand.refusal is not None:
+    if errand.refusal is not None and errand.refusal is not Refusal.DONE_BEFORE:
         return errand.refusal.value
-    if errand.hash is not None:  # nothing that is signed anew keeps the hash of what was before
+    if (
+        errand.refusal or errand.hash
+    ):  # nothing that is signed anew keeps the hash of what was before
         return "it was called done, and never was"
-    return "nobody carried it out in time"
+    return LATE
 
 
 def _differences(batch: Batch, recorded: Recorded) -> list[str]:

@@ -40,6 +40,9 @@ TEND_SECONDS_MAX = 10.0
 """How long one sweep goes on with an account that always has more to send: batches wait for it."""
 AT_ONCE = 16
 """How many instructions are tried, signed and handed in at a time: the node's connections."""
+UNSEEN_SECONDS = 3600
+"""So long after nothing of it can happen any more, by the rail's clock, what was said to be done
+and that no node has in its books is somebody's affair: the one that said so may have been wrong."""
 _DECIDED = frozenset({Standing.DONE, Standing.REFUSED})
 
 
@@ -118,12 +121,28 @@ class Submitting:
     async def never_was(self, errand: Errand) -> bool:
         """Whether what is said to be done stands nowhere, and by the rail's own order never will.
 
-        Raises what the rail raises.
+        Of what was said to be done before, by bytes that we do not know, the rail's own trial says
+        so once the approvals are past: it looks for the batch first. Raises what the rail raises.
         """
+        if errand.refusal is Refusal.DONE_BEFORE:
+            return await self._rail.estimate(errand.instruction) is Refusal.APPROVALS
         ended = await self._errands.ended_by(errand)
         if ended is None or ended.prepared is None:
             return False
         return (await self._rail.find(ended.prepared)).standing is Standing.GONE
+
+    async def again_if_never_was(self, errand: Errand) -> bool:
+        """The same of a step that the rail itself takes once: then it is wanted anew at once.
+
+        Whatever is true after all, its second time is refused. Raises what the rail raises.
+        """
+        ended = await self._errands.ended_by(errand)
+        if ended is None or not await self.never_was(errand):
+            return False
+        if not await self._errands.want_anew(errand, ended):
+            return False
+        await self._tell_of_free_place(ended)
+        return True
 
     # What may still happen.
 
@@ -261,9 +280,12 @@ class Submitting:
             assert transaction.prepared is not None
             found = await self._rail.find(transaction.prepared)
             if found.standing is Standing.GONE and await self._errands.free(transaction):
-                number = transaction.slot.sequence_number
-                detail = f"the rail called over what it never did: number {number} of {account}"
-                await self._open_case(account, f"never {transaction.id}", detail)
+                await self._tell_of_free_place(transaction)
+
+    async def _tell_of_free_place(self, transaction: Transaction) -> None:
+        account, number = transaction.slot.account, transaction.slot.sequence_number
+        detail = f"the rail called over what it never did: number {number} of {account}"
+        await self._open_case(account, f"never {transaction.id}", detail)
 
     async def _fill_place(self, slot: Slot) -> None:
         allocated = await self._errands.allocate(self._ids.hex(), None, slot, self._now_ms())
