@@ -29,7 +29,7 @@ from tests.chaos.clocks import Clocked
 from tests.chaos.depositors import Depositors
 from tests.chaos.disks import small_disk
 from tests.chaos.draws import FAULT_ODDS, FAULTS, LATE_FAULTS, SERVED, Blow, draw_blows
-from tests.chaos.killer import Killer, NeverBack, wait_for
+from tests.chaos.killer import Killer, NeverBack, Patience, wait_for
 from tests.chaos.latecomer import Latecomer
 from tests.chaos.laws import (
     HEARD_SECONDS_MAX,
@@ -336,6 +336,7 @@ class Story:
                 f" acknowledged {load.acknowledged}, meanwhile {load.acknowledged - before}"
             )
             await self.pays_again(load, victims)
+        await load.until_both_ways(Patience(HEARD_SECONDS_MAX))
 
     async def pays_again(self, load: Load, victims: str) -> None:
         """Healthy is a claim; the proof is the next payment."""
