@@ -69,6 +69,7 @@ def admin_routes(sandbox: Sandbox[S]) -> list[Route]:
         _route("/merchant", "PUT", admin.hold),
         _route("/statement", "GET", admin.write_statement),
         _route("/callbacks", "GET", admin.list_callbacks),
+        _route("/work", "GET", admin.list_work),
         _route("/faults", "GET", admin.list_faults),
         _route("/faults", "POST", admin.arm_fault),
         _route("/faults", "DELETE", admin.clear_faults),
@@ -158,6 +159,11 @@ class _Admin:
     async def list_callbacks(self, request: Request) -> Response:
         del request
         return json_response({"callbacks": list(self._sandbox.courier.deliveries)})
+
+    async def list_work(self, request: Request) -> Response:
+        """Whose orders are still being carried out, callbacks included."""
+        del request
+        return json_response({"at_work_for": self._sandbox.at_work_for})
 
     async def list_faults(self, request: Request) -> Response:
         del request

@@ -87,7 +87,7 @@ class Sandbox(Generic[S]):
             collection_minor=collection_minor,
             disbursement_minor=disbursement_minor,
         )
-        self._work: set[asyncio.Task[None]] = set()
+        self._work: dict[asyncio.Task[None], str] = {}  # for whose number
 
     async def answer(
         self,
@@ -105,13 +105,18 @@ class Sandbox(Generic[S]):
         if self.faults.take(EARLY_CALLBACK, msisdn, on, "callback"):
             await work
         else:
-            self.spawn(work)
+            self.spawn(work, msisdn)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None], msisdn: str = "") -> None:
         """Run `work` in the background until it ends or the sandbox closes."""
         task = asyncio.create_task(work)
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
+        self._work[task] = msisdn
+        task.add_done_callback(self._work.pop)
+
+    @property
+    def at_work_for(self) -> list[str]:
+        """Numbers whose orders are not over here: money may move yet, or a callback come."""
+        return sorted({msisdn for msisdn in self._work.values() if msisdn})
 
     async def ask_approval(self, wallet: Wallet, *, amount_minor: int, text: str) -> Approval:
         """Put the question to the payer, or decide in their place if the settings say so."""

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 ANSWERED_SECONDS_MAX = 60.0
+"""Of one process; the next is asked where the first could not be reached."""
 START_SECONDS_MAX = 30.0
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 _KEPT = re.compile(rb"\r\nconnection:[^\r]*", re.IGNORECASE)
@@ -50,7 +51,7 @@ class Balancer:
 
     async def _turn_to(self, ports: Sequence[int]) -> None:
         self._ports = ports
-        async with asyncio.timeout(ANSWERED_SECONDS_MAX), self._answered:
+        async with asyncio.timeout(2 * ANSWERED_SECONDS_MAX), self._answered:
             await self._answered.wait_for(lambda: not self._is_under_way_past(ports))
 
     def _is_under_way_past(self, ports: Sequence[int]) -> bool:

@@ -134,6 +134,8 @@ ANYWHERE = tuple(trouble for trouble in Trouble if trouble is not Trouble.DISK_F
 AMOUNTS: Mapping[Country, tuple[int, int]] = {"KE": (200, 900), "UG": (8_000, 40_000)}
 FAULT_ODDS = 0.15
 REPEAT_ODDS = 0.1
+PAID_AFTERWARDS = "paid_afterwards"
+"""The collection is told failed, for good, and then the payer's money comes all the same."""
 FAULTS = (
     Fault("payer", "collect", "callback_twice", 0.5),
     Fault("payer", "collect", "callback_late", 3.0),
@@ -141,6 +143,7 @@ FAULTS = (
     Fault("payer", "collect", "reset_after"),
     Fault("payer", "collect", "hang_after", 2.0),
     Fault("payer", "collect", "insufficient_funds"),
+    Fault("payer", "collect", PAID_AFTERWARDS, 3.0),
     Fault("payee", "disburse", "callback_twice", 0.5),
     Fault("payee", "disburse", "callback_late", 3.0),
     Fault("payee", "disburse", "no_callback"),
@@ -149,6 +152,7 @@ FAULTS = (
     Fault("payee", "disburse", "recipient_rejected"),
 )
 LATE_FAULTS = (
+    Fault("payer", "collect", PAID_AFTERWARDS, 20.0),
     Fault("payer", "collect", "callback_twice", 20.0),
     Fault("payer", "collect", "callback_twice", 75.0),
     Fault("payer", "collect", "callback_late", 75.0),
@@ -156,7 +160,7 @@ LATE_FAULTS = (
     Fault("payee", "disburse", "callback_twice", 75.0),
     Fault("payee", "disburse", "callback_late", 75.0),
 )
-"""Of callbacks that come when everybody has been asked, told or called."""
+"""Of callbacks, and money, that come when everybody has been asked, told or called."""
 
 
 def draw_blows(random: Random) -> Iterator[Blow]:

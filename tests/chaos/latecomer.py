@@ -12,13 +12,15 @@ import asyncpg
 
 from tests.chaos.callers import Callers
 from tests.chaos.draws import AMOUNTS, Country, Fault, Order, Trouble
-from tests.chaos.laws import Placed, Reading
+from tests.chaos.killer import NeverBack, Patience
+from tests.chaos.laws import HEARD_SECONDS_MAX, PAUSED_SECONDS_MAX, Placed, Reading
 from tests.chaos.people import Interrupted
 from tests.chaos.readings import is_put_aside, movements
 from tests.chaos.troubles import Troubles
 from tests.e2e.city import City
 
-TRIES = 3
+TRIED_SECONDS_MAX = HEARD_SECONDS_MAX + PAUSED_SECONDS_MAX
+"""Of who is told to come later, as everybody is while operators are left alone."""
 ANSWER_LOST = Fault("payer", "collect", "reset_after")
 
 
@@ -45,13 +47,13 @@ class Latecomer:
             await self._take(random, Order(payer, random.randint(*AMOUNTS[payer]), (), False))
 
     async def _take(self, random: Random, order: Order) -> None:
-        pin = self._city.new_pin()
-        for _ in range(TRIES):
+        pin, patience = self._city.new_pin(), Patience(TRIED_SECONDS_MAX)
+        while True:
             try:
-                await self._callers.take(random, pin, order)
+                return await self._callers.take(random, pin, order)
             except Interrupted:
-                continue
-            break
+                if patience.is_over:
+                    raise NeverBack(f"nobody could pay for {patience.waited:.0f} s") from None
 
     async def is_heard(self) -> list[str]:
         """The statements are in, and now the callbacks arrive. What was not as it is told here."""

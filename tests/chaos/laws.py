@@ -5,11 +5,11 @@ moved. Pure: figures in, sentences about what is wrong out. Amounts are minor un
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 HEARD_SECONDS_MAX = 40.0
-"""Within so long somebody pays again."""
+"""Within so long somebody pays again, where every program has a processor."""
 PAUSED_SECONDS_MAX = 300.0
 """So long at most pauses that follow each other, in which operators are left alone, excuse it."""
 TERMINAL = frozenset({"PAID", "REFUNDED", "COLLECT_FAILED", "EXPIRED", "CANCELLED"})
@@ -53,7 +53,7 @@ class Stored(NamedTuple):
     under_way: Mapping[str, int]  # what it left on accounts of money that is on its way
     cases: tuple[str, ...]  # open ones, with their words
     unsure: frozenset[str] = frozenset()  # notices that may have left; nobody can say
-    is_named: bool = True  # the operator has told what it calls the order that is under way
+    is_named: bool = True  # the operator has told what it calls what is under way, or has failed
 
 
 class Movement(NamedTuple):
@@ -97,19 +97,21 @@ class Reading(NamedTuple):
     deposits: Sequence[Deposit] = ()
     grown_by_deposits: Mapping[str, int] = {}  # our books, by operator, beside payments
     told: Sequence[Told] = ()
+    # Numbers of payers whose operator was to call the collection failed before their money came.
+    may_pay_afterwards: Collection[str] = ()
     unbelieved: Sequence[str] = ()  # messages that a business could not take as ours, and why
 
 
 def breaches(reading: Reading) -> list[str]:
     """What is wrong, a sentence each; empty when every law was kept."""
-    by_number: dict[str, list[Movement]] = defaultdict(list)
-    for movement in reading.movements:
-        by_number[movement.msisdn].append(movement)
+    by_number = _by_number(reading.movements)
     found = list(_acknowledged_is_stored(reading.placed, reading.stored))
     found += _businesses_were_told(reading)
     for stored in reading.stored:
         taken, given = by_number.pop(stored.payer, []), by_number.pop(stored.payee, [])
-        found += [f"{stored.code} ({stored.state}): {why}" for why in _story(stored, taken, given)]
+        is_late = stored.payer in reading.may_pay_afterwards
+        story = _story(stored, taken, given, may_be_unheard=is_late)
+        found += [f"{stored.code} ({stored.state}): {why}" for why in story]
     found += _deposits(reading, by_number)
     for stored in reading.stored:
         found += [f"{stored.code} ({stored.state}): {why}" for why in _learned(stored, reading)]
@@ -119,18 +121,24 @@ def breaches(reading: Reading) -> list[str]:
 
 
 def unsettled(reading: Reading) -> list[str]:
-    """What is still open after the operators have listed all that moved: nothing may be.
+    """What is still open after the operators have listed all that moved: nothing may be, and what
+    only a statement could tell of is no excuse any more.
 
     Of what did not move a day's statement says nothing before that day is over. What an operator
     carried out under a name that it never told us is money of nobody: in SUSPENSE, for people.
     """
-    moved_for = {movement.msisdn for movement in reading.movements}
-    found = [
-        f"{one.code} is {one.state} ({'; '.join(one.cases)})"
-        for one in reading.stored
-        if (one.state not in TERMINAL and one.is_named and moved_for & {one.payer, one.payee})
-        or (one.state in TERMINAL and one.cases)
-    ]
+    by_number = _by_number(reading.movements)
+    found = list(_businesses_were_told(reading))
+    for one in reading.stored:
+        taken, given = by_number[one.payer], by_number[one.payee]
+        is_nobodys = not one.is_named and one.payer in reading.may_pay_afterwards
+        is_over = one.state in TERMINAL
+        if (is_over and one.cases and not is_nobodys) or (
+            not is_over and one.is_named and (taken or given)
+        ):
+            found.append(f"{one.code} is {one.state} ({'; '.join(one.cases)})")
+        story = [*_story(one, taken, given, may_be_unheard=is_nobodys), *_learned(one, reading)]
+        found += [f"{one.code} ({one.state}): {why}" for why in story]
     theirs = Counter(reading.grown_at_operators)
     back = {m.msisdn for m in reading.movements if m.kind != "collection"}
     by_receipt = {deposit.receipt: deposit for deposit in reading.deposits}
@@ -142,6 +150,13 @@ def unsettled(reading: Reading) -> list[str]:
     if reading.grown_in_books != theirs:
         found.append(f"our books hold {dict(reading.grown_in_books)}, operators {dict(theirs)}")
     return [f"after the statements: {what}" for what in found]
+
+
+def _by_number(movements: Iterable[Movement]) -> dict[str, list[Movement]]:
+    found: dict[str, list[Movement]] = defaultdict(list)
+    for movement in movements:
+        found[movement.msisdn].append(movement)
+    return found
 
 
 def _acknowledged_is_stored(placed: Iterable[Placed], stored: Iterable[Stored]) -> Iterator[str]:
@@ -202,7 +217,14 @@ _KINDS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
 }
 
 
-def _story(stored: Stored, taken: Sequence[Movement], given: Sequence[Movement]) -> Iterator[str]:
+def _story(
+    stored: Stored,
+    taken: Sequence[Movement],
+    given: Sequence[Movement],
+    *,
+    may_be_unheard: bool,
+) -> Iterator[str]:
+    """`may_be_unheard`: a collection that was told failed may have come, and nobody told us yet."""
     collected = [m.minor for m in taken if m.kind == "collection"]
     refunded = [m.minor for m in taken if m.kind != "collection"]
     paid = [m.minor for m in given]
@@ -221,12 +243,13 @@ def _story(stored: Stored, taken: Sequence[Movement], given: Sequence[Movement])
         if not any(words.strip() for words in stored.cases):
             yield "it has not ended and no case says why"
         return
-    if (bool(collected), bool(paid), bool(refunded)) != _ENDINGS[stored.state]:
+    is_unheard = may_be_unheard and stored.state == "COLLECT_FAILED" and bool(collected)
+    if (bool(collected) and not is_unheard, bool(paid), bool(refunded)) != _ENDINGS[stored.state]:
         yield f"charged {collected}, paid {paid}, refunded {refunded}"
     if left := {account: minor for account, minor in stored.under_way.items() if minor}:
         yield f"ended, and money is still on its way: {left}"
     theirs = Counter({stored.payer_operator: 0, stored.payee_operator: 0})
-    for movement in (*taken, *given):
+    for movement in () if is_unheard else (*taken, *given):
         theirs[movement.operator] += movement.into_ours
     ours = {operator: stored.grown.get(operator, 0) for operator in theirs}
     if ours != dict(theirs):
@@ -241,8 +264,10 @@ def _learned(stored: Stored, reading: Reading) -> Iterator[str]:
             yield f"the {side} was told the same twice: {texts}"
         for template, words in _NOTICES.items():
             due = (stored.state, side) in _DUE[template]
+            was_late = (stored.state, side) == ("REFUNDED", "payer") and template in _OF_LATE_MONEY
+            may = due or (was_late and number in reading.may_pay_afterwards)
             told = sum(words in text for text in texts)
-            if told > due:
+            if told > may:
                 yield f"the {side} was told what is not so: {texts}"
             if told < due and template not in stored.unsure:
                 yield f"the {side} was never told: {texts}"
@@ -256,7 +281,11 @@ _NOTICES = {
     "collect_failed": "Failed: ",
     "expired": "Expired before it was paid",
     "cancelled": "Cancelled. Nothing was charged",
+    "late_funds": "reached us after this payment had ended",
 }
+_OF_LATE_MONEY = {"collect_failed", "late_funds"}
+"""May have been told of a payment before its late money went back; each is dropped once it is
+untrue."""
 _DUE = {
     "receipt_payer": {("PAID", "payer")},
     "receipt_payee": {("PAID", "payee")},
@@ -264,6 +293,7 @@ _DUE = {
     "collect_failed": {("COLLECT_FAILED", "payer")},
     "expired": {("EXPIRED", "payer")},
     "cancelled": {("CANCELLED", "payer")},
+    "late_funds": set[tuple[str, str]](),
 }
 
 # Whether the payer was charged, the payee paid, the payer refunded.
@@ -337,9 +367,10 @@ def _totals(reading: Reading) -> Iterator[str]:
             yield f"our books hold {grown} more at {operator}; payments and pay-ins say {said}"
 
 
-def is_over_patience(now: float, began: float, paused_until: float) -> bool:
+def is_over_patience(now: float, began: float, paused_until: float, crowding: float = 1.0) -> bool:
     """Whether somebody should have paid again by now, as nobody has since `began`; seconds of one
-    clock. While operators are left alone nobody can be paid: who asks is told so.
+    clock. While operators are left alone nobody can be paid: who asks is told so. `crowding`: how
+    many programs want each processor.
     """
     excused_until = min(paused_until, began + PAUSED_SECONDS_MAX)
-    return now > max(began, excused_until) + HEARD_SECONDS_MAX
+    return now > max(began, excused_until) + HEARD_SECONDS_MAX * crowding

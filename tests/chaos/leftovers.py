@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-GONE_SECONDS_MAX = 5.0
+GONE_SECONDS_MAX = 60.0
 
 
 def left_behind(

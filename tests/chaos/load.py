@@ -1,14 +1,16 @@
 """Everybody who wants something at the same time, until the blows are over."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Protocol
 
 from tests.chaos.draws import FAULTS, Fault, Order, draw_orders
+from tests.chaos.killer import Patience
 from tests.chaos.laws import Placed
-from tests.chaos.people import PAUSE_SECONDS, Interrupted
+from tests.chaos.people import PAUSE_SECONDS, STEMS, Interrupted
 from tests.e2e.city import City
 
 
@@ -52,6 +54,21 @@ class Load:
     @property
     def acknowledged(self) -> int:
         return sum(bool(placed.codes) for placed in self.placed)
+
+    async def until_both_ways(self, patience: Patience) -> None:
+        """One more from each country: few pay on a slow machine, and those might all be from one.
+        What is missing is told by whoever looks at what moved."""
+        before = self._ways
+        codes = [stem[1:4] for stem in STEMS.values()]
+        while True:
+            if patience.is_over or all(self._ways[code] > before[code] for code in codes):
+                return
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    @property
+    def _ways(self) -> Counter[str]:
+        """How many were acknowledged from each country, by its dialling code."""
+        return Counter(placed.payer[:3] for placed in self.placed if placed.codes)
 
     @asynccontextmanager
     async def under_way(self) -> AsyncIterator[None]:

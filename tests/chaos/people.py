@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from random import Random
 
 from simulator.ussd import Screen, UssdSession
-from tests.chaos.draws import Country, Order
+from tests.chaos.draws import PAID_AFTERWARDS, Country, Order
 from tests.e2e.city import OPERATOR, City, Person
 
 STEMS: dict[Country, str] = {"KE": "+25471", "UG": "+25677"}
@@ -25,6 +25,7 @@ class People:
     def __init__(self, city: City) -> None:
         self.city = city
         self._numbers: set[str] = set()
+        self.may_pay_afterwards: set[str] = set()  # digits
 
     def pair(self, random: Random, order: Order, pin: str) -> tuple[Person, Person]:
         """Payer and payee of an order."""
@@ -71,4 +72,6 @@ class People:
         """Have the operators do what the order says they do wrong."""
         for fault in order.faults:
             person = payer if fault.side == "payer" else payee
+            if fault.name == PAID_AFTERWARDS:
+                self.may_pay_afterwards.add(person.digits)
             await self.city.arm(person, fault.on, fault.name, seconds=fault.seconds)

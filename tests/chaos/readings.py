@@ -12,9 +12,11 @@ import asyncpg
 from engine.ledger.books import describe
 from engine.ledger.chart import read_account
 from engine.ledger.entries import MANUAL_FROM, Manual
+from engine.outbox import QUESTION
 from engine.payments.evidence import Source
 from engine.payments.facts import open_terms, read_terms
 from engine.payments.lifecycle import State
+from engine.payments.notices import SMS
 from engine.payments.payins.judging import Stage
 from engine.payments.payment import code_of
 from engine.privacy.seals import Seals
@@ -29,6 +31,8 @@ NAMES = {code: name for name, code in CODES.items()}
 OPERATORS = ("mpesa_ke", "mtn_ug")
 """Two are enough to lose money between."""
 OF_DEPOSITS = tuple(range(Manual.SUSPENDED, Manual.RETURN_FAILED + 1))
+TAKE_OUR_NAMES = frozenset({"mtn_ug"})
+"""Whose statements call a collection as we have named it, whatever was answered."""
 STARTS = {name: START_MINOR[name] for name in OPERATORS}
 _OPEN = "select 1 from case_file c where c.payment = p.id and c.closed_ms is null"
 
@@ -50,6 +54,18 @@ async def _unended(connection: Any, which: str) -> Counter[str]:
         MANUAL_FROM, terminal,
     )  # fmt: skip
     return Counter(State(row["state"]).name for row in rows)
+
+
+async def doubted(connection: Any) -> Counter[str]:
+    """Late news of collections that are over: operators are yet to be asked about it."""
+    waiting = await connection.fetchval("select count(*) from outbox where kind = $1", QUESTION)
+    return Counter({"doubted": waiting} if waiting else {})
+
+
+async def unsent(connection: Any) -> Counter[str]:
+    """Notices to people that have not left yet: what could not leave is tried again, ever later."""
+    waiting = await connection.fetchval("select count(*) from outbox where kind = $1", SMS)
+    return Counter({"unsent": waiting} if waiting else {})
 
 
 async def untold(connection: Any) -> Counter[str]:
@@ -114,10 +130,11 @@ async def _stored(connection: Any, seals: Seals) -> list[Stored]:
     effects, cases = await _effects(connection), await _cases(connection)
     unsure = await _unsure(connection)
     rows = await connection.fetch(
-        "select p.id, p.state, j.facts, p.live is null or exists (select from evidence e"
-        "   where e.attempt = p.live and e.source = $2) as is_named from payment p"
+        "select p.id, p.state, j.facts, (p.live is null and p.state <> $3) or exists ("
+        "   select from evidence e where e.payment = p.id and e.source = $2"
+        "   and e.attempt = coalesce(p.live, e.attempt)) as is_named from payment p"
         " join journal j on j.payment = p.id and j.version = 1 where p.state < $1",
-        MANUAL_FROM, int(Source.ACCEPTED),
+        MANUAL_FROM, int(Source.ACCEPTED), int(State.COLLECT_FAILED),
     )  # fmt: skip
     return [
         _payment(row, seals, effects[row["id"]], cases[row["id"]], unsure[row["id"]])
@@ -143,7 +160,8 @@ def _payment(
         under_way={k: v for k, v in effects.items() if k.startswith(UNDER_WAY)},
         cases=tuple(cases),
         unsure=frozenset(unsure),
-        is_named=row["is_named"],
+        is_named=row["is_named"]
+        or (row["state"] == State.COLLECT_FAILED and quote.payer_operator in TAKE_OUR_NAMES),
     )
 
 
@@ -215,6 +233,15 @@ async def _float_growth(connection: Any) -> dict[str, int]:
 
 async def _inbox(city: City, number: str) -> list[str]:
     return [message.text for message in await city.admin.messages(f"+{number}", after=0)]
+
+
+async def at_work_for(city: City, numbers: Collection[str]) -> Counter[str]:
+    """Those whose orders an operator is carrying out: their money may move yet."""
+    found: Counter[str] = Counter()
+    for operator, url in city.places.operators.items():
+        response = (await city.client.get(f"{url}/_sandbox/work")).raise_for_status()
+        found[operator] = len({*response.json()["at_work_for"]} & {*numbers})
+    return +found
 
 
 async def movements(city: City) -> list[Movement]:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 import asyncpg
 import yaml
 
+from engine.payments.late_news import NEWS_SETTLES_SECONDS
 from simulator.child import ChildDied
 from simulator.embedded import StartFailed, free_port
 from simulator.markets import MARKETS
@@ -28,7 +29,7 @@ from tests.chaos.clocks import Clocked
 from tests.chaos.depositors import Depositors
 from tests.chaos.disks import small_disk
 from tests.chaos.draws import FAULT_ODDS, FAULTS, LATE_FAULTS, SERVED, Blow, draw_blows
-from tests.chaos.killer import Killer, NeverBack, wait_for
+from tests.chaos.killer import Killer, NeverBack, Patience, wait_for
 from tests.chaos.latecomer import Latecomer
 from tests.chaos.laws import (
     HEARD_SECONDS_MAX,
@@ -43,16 +44,20 @@ from tests.chaos.people import People
 from tests.chaos.readings import (
     OPERATORS,
     STARTS,
+    at_work_for,
     broken_books,
+    doubted,
     entries,
     paused_until,
     read,
     unended,
     unended_or_asked,
+    unsent,
     untold,
 )
 from tests.chaos.relay import HOST, Network
 from tests.chaos.troubles import CALLBACKS, GATEWAY, POSTGRES, REDIS, Troubles
+from tests.crowding import crowding
 from tests.e2e.city import City, open_city
 from tests.e2e.secrecy import Typed
 from tests.e2e.servers import Databases, running, start_stack
@@ -81,6 +86,7 @@ BUSINESSES = ("shop", "school")
 TOLD_SECONDS_MAX = 150.0
 ENDED_SECONDS_MAX = 150.0
 LISTED_SECONDS_MAX = 40.0
+NEWS_SECONDS_MAX = ENDED_SECONDS_MAX + NEWS_SETTLES_SECONDS
 # Whoever took over a lease too early would have moved the money a second time so long after it.
 QUIET_SECONDS = 2.0
 COMPARISONS_MAX = 5
@@ -122,6 +128,7 @@ class Plan(NamedTuple):
 
 
 Falsify = Callable[[City], Awaitable[None]]
+Look = Callable[[], Awaitable[Reading]]
 
 
 async def _leave(city: City) -> None:
@@ -252,32 +259,39 @@ class Story:
                 try:
                     async with load.under_way():
                         await self.meanwhile(load)
-                    await self._make_peace(city)
+                    await self._make_peace(city, people)
                     latecomer = await self._meet_latecomer(city, callers)
                     await self._before_judging(city)
-                    reading = (await read(city, load.placed))._replace(
-                        paid_in=depositors.paid_in,
-                        told=[told for one in businesses for told in one.told],
-                        unbelieved=[why for one in businesses for why in one.receiver.refused],
-                    )
+
+                    async def look() -> Reading:
+                        return (await read(city, load.placed))._replace(
+                            paid_in=depositors.paid_in,
+                            told=[told for one in businesses for told in one.told],
+                            unbelieved=[why for one in businesses for why in one.receiver.refused],
+                            may_pay_afterwards=people.may_pay_afterwards,
+                        )
+
+                    reading = await look()
                     self.found += breaches(reading) + await self._books()
-                    self.found += await self._close_the_day(city, clerk, latecomer)
+                    self.found += await self._close_the_day(clerk, latecomer, look)
                 except (NeverBack, ChildDied, StartFailed) as error:
                     self.found.append(f"{type(error).__name__}: {error}")
                 return Result(self.found, self._kills, self._cycles, load.interrupted, reading)
 
-    async def _close_the_day(self, city: City, clerk: Clerk, late: Latecomer | None) -> list[str]:
+    async def _close_the_day(self, clerk: Clerk, late: Latecomer | None, look: Look) -> list[str]:
         """What the operators list, taken in: whatever was open ends by it."""
         found = await clerk.take_all()
         if late is not None:
             found += await late.is_heard()
         await self._until_none(unended_or_asked, "payments, some listed now", LISTED_SECONDS_MAX)
         await asyncio.sleep(self._plan.quiet_seconds)
-        said, reading = await self._compare(city, clerk)
+        await self._until_none(unsent, "notices, some of them of late money", TOLD_SECONDS_MAX)
+        await self._until_none(untold, "messages to businesses", TOLD_SECONDS_MAX)
+        said, reading = await self._compare(clerk, look)
         found += [*said, *unsettled(reading), *(late.untrue(reading) if late is not None else ())]
         return found + await self._books()
 
-    async def _compare(self, city: City, clerk: Clerk) -> tuple[list[str], Reading]:
+    async def _compare(self, clerk: Clerk, look: Look) -> tuple[list[str], Reading]:
         """What the commands could not do, and all there is once a comparison changes nothing more.
 
         What is proven after its statement was taken in lies in SUSPENSE too, until the next one.
@@ -286,7 +300,7 @@ class Story:
         for _ in range(COMPARISONS_MAX):
             before = await self._ask(entries)
             found += await clerk.compare_again()
-            reading = await read(city, [])
+            reading = await look()
             if await self._ask(entries) == before:
                 break
         return found, reading
@@ -322,36 +336,48 @@ class Story:
                 f" acknowledged {load.acknowledged}, meanwhile {load.acknowledged - before}"
             )
             await self.pays_again(load, victims)
+        await load.until_both_ways(Patience(HEARD_SECONDS_MAX))
 
     async def pays_again(self, load: Load, victims: str) -> None:
         """Healthy is a claim; the proof is the next payment."""
-        before, began = load.acknowledged, time.time()
+        before, began, crowded = load.acknowledged, time.time(), 1.0
         while load.acknowledged == before:
-            until = await self._ask(paused_until)
-            if is_over_patience(time.time(), began, until):
+            until, crowded = await self._ask(paused_until), max(crowded, crowding())
+            if is_over_patience(time.time(), began, until, crowded):
                 waited = time.time() - began
                 raise NeverBack(f"nobody could pay after {victims} (waited {waited:.0f} s)")
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _make_peace(self, city: City) -> None:
-        """Faults off; then until nothing is under way that nobody was called for."""
+    async def _make_peace(self, city: City, people: People) -> None:
+        """Faults off; then until nothing is under way that nobody was called for, nor money of a
+        collection that was told failed."""
         for url in city.places.operators.values():
             (await city.client.delete(f"{url}/_sandbox/faults")).raise_for_status()
         clocks = self._killer.troubles.clocks
         seconds = ENDED_SECONDS_MAX + self._plan.lease_seconds + clocks.seconds_left
         await self._until_none(unended, "payments to end", seconds)
+
+        async def unpaid(_: object) -> Counter[str]:
+            return await at_work_for(city, people.may_pay_afterwards)
+
+        await self._until_none(unpaid, "operators to get late money", seconds)
+        await self._until_none(doubted, "answers about late news", NEWS_SECONDS_MAX)
+        await self._until_none(unended, "payments with late money to end", seconds)
+        await self._until_none(unsent, "notices to leave", TOLD_SECONDS_MAX)
         await asyncio.sleep(max(self._plan.quiet_seconds, clocks.seconds_left))
         await self._until_none(untold, "messages to businesses", TOLD_SECONDS_MAX)
 
     async def _until_none(
         self, question: Callable[[Any], Awaitable[Counter[str]]], whom: str, seconds: float
     ) -> None:
-        """Whoever is late is named by the laws."""
+        """As long as anything changes, and so many seconds more. Whoever is late is named by the
+        laws."""
         deadline = time.monotonic() + seconds
         said: Counter[str] = Counter()
         while (waiting := await self._ask(question)) and time.monotonic() < deadline:
             if waiting != said:
                 self.say(f"waiting for {sum(waiting.values())} {whom}: {dict(waiting)}")
+                deadline = time.monotonic() + seconds
             said = waiting
             await asyncio.sleep(POLL_SECONDS)
 

@@ -14,12 +14,21 @@ pytestmark = pytest.mark.long(
 )
 
 
-def test_an_upgrade_under_load_and_its_way_back_lose_nothing(servers_folder: Path) -> None:
-    folder = servers_folder / "beside"
+@pytest.fixture
+def folder(servers_folder: Path) -> Path:
+    return servers_folder / "beside"
+
+
+@pytest.fixture
+def older(folder: Path) -> Path:
+    """Skips where the files come without their history; a clone has it."""
     try:
-        older = unpack("", folder / "older")
+        return unpack("", folder / "older")
     except NoOlderVersion as why:
         pytest.skip(str(why))
+
+
+def test_an_upgrade_under_load_and_its_way_back_lose_nothing(folder: Path, older: Path) -> None:
     seed, lines = secrets.token_hex(4), list[str]()
     plan = Plan(0, seed, callers=3, fault_odds=0.05, has_strangers=False)
     result = run_beside(folder, older, plan, lines.append)

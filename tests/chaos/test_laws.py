@@ -68,6 +68,7 @@ WAITING = PAID._replace(
     state="COLLECT_UNKNOWN", grown={}, under_way={"POOL_HELD UGX": 14_000},
     cases=("UNRESOLVED: collect at mpesa_ke without proof",),
 )  # fmt: skip
+UNTOLD = {**TRUE.inboxes, PAYER: [], PAYEE: []}
 
 
 def _stored(payment: Stored) -> Reading:
@@ -268,7 +269,14 @@ def test_pay_in_whose_proof_was_lost_is_booked_when_it_is_asked_for_again() -> N
 
 
 def test_what_moved_under_a_name_that_nobody_told_us_waits_for_people() -> None:
-    assert unsettled(_stored(WAITING._replace(is_named=False))) == []
+    waits = _stored(WAITING._replace(is_named=False))
+    assert unsettled(waits._replace(inboxes=UNTOLD)) == []
+
+
+def test_laws_hold_after_the_statements_too() -> None:
+    for name in ("a payer not told of a refund", "paid twice", "a business not told of an end"):
+        reading, expected = FALSE[name]
+        assert any(expected in said for said in unsettled(reading)), name
 
 
 def test_nothing_that_is_over_is_left_to_people() -> None:
@@ -280,6 +288,7 @@ def test_what_never_moved_may_wait_for_the_end_of_the_day() -> None:
     unmoved = TRUE._replace(
         stored=[WAITING, REFUNDED], movements=[TAKEN, RETURNED],
         grown_in_books={KE: 0, UG: 0}, grown_at_operators={KE: 0, UG: 0}, deposits=[],
+        inboxes=UNTOLD,
     )  # fmt: skip
     assert unsettled(unmoved) == []
 
@@ -326,3 +335,9 @@ def test_somebody_pays_again_soon_after_operators_were_left_alone(
     last = BEGAN + excused_seconds + HEARD_SECONDS_MAX
     assert not is_over_patience(last, BEGAN, paused_until)
     assert is_over_patience(last + 0.1, BEGAN, paused_until)
+
+
+def test_a_machine_with_twice_the_work_it_can_do_is_given_twice_the_time() -> None:
+    last = BEGAN + 2 * HEARD_SECONDS_MAX
+    assert not is_over_patience(last, BEGAN, 0.0, crowding=2.0)
+    assert is_over_patience(last + 0.1, BEGAN, 0.0, crowding=2.0)

@@ -66,6 +66,7 @@ class Troubles:
         self._copied: Copied = []  # what Redis held a while ago
         self._freezer = Freezer()
         self._hunger = Hunger()
+        self._refusals = 0  # which Postgres had written down before
         self.clocks = Clocks(stack)
         self.pids: list[int | None] = []
 
@@ -79,6 +80,7 @@ class Troubles:
         elif trouble in FREEZES:
             self._freeze(trouble)
         elif trouble in STARVES:
+            self._refusals = self._count_refusals()
             self._hunger.begin(self._hungry(trouble))
         else:
             self._begin(trouble)
@@ -180,6 +182,21 @@ class Troubles:
             case Trouble.WORKER_STARVED:
                 return [_pid(self._stack.worker)]
         return [*children_of(self._databases.postgres.pid)]
+
+    def is_felt(self, trouble: Trouble) -> bool:
+        """Whether somebody was refused memory by now; of any other trouble it is not asked."""
+        match trouble:
+            case Trouble.WEB_STARVED:
+                return not self._stack.web.is_alive
+            case Trouble.WORKER_STARVED:
+                return not self._stack.worker.is_alive
+            case Trouble.POSTGRES_STARVED:
+                return self._count_refusals() > self._refusals
+        return True
+
+    def _count_refusals(self) -> int:
+        log = self._databases.folder / "postgres" / "server.log"
+        return log.read_bytes().count(b"out of memory")
 
     def _start_the_starved(self, trouble: Trouble) -> None:
         """Who was refused memory has ended, and a supervisor starts it again."""

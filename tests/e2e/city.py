@@ -322,6 +322,12 @@ class City:
         found = (await self.client.get(url)).raise_for_status().json()["faults"]
         return any(fault["msisdn"] == person.digits for fault in found)
 
+    async def is_at_work_for(self, person: Person) -> bool:
+        """Whether an order about this person is not over at their operator, callbacks included."""
+        url = f"{self.places.operators[person.operator]}/_sandbox/work"
+        found = (await self.client.get(url)).raise_for_status().json()["at_work_for"]
+        return person.digits in found
+
     async def set_approval(self, approval: str) -> None:
         """Whether the operators ask the payer or approve by themselves, from now on."""
         await self.set_everywhere({"approval": approval})

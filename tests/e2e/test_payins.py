@@ -67,7 +67,11 @@ async def test_who_pays_by_hand_instead_of_by_prompt_is_served_once(
     prompt = await city.prompt(payer)
     url = f"{city.places.operators['mpesa_ke']}/_sandbox/prompts/{prompt.id}"
     (await city.client.post(url, json={"decline": True})).raise_for_status()
-    await asyncio.sleep(1)
+
+    async def told() -> bool | None:
+        return None if await city.is_at_work_for(payer) else True
+
+    await city.until(told, "the operator did not tell that the prompt was declined")
     await city.assert_moved_once(paid, payer, payee)
     assert await city.cases(paid) == []
     await city.assert_books()

@@ -1258,6 +1258,25 @@ async def test_what_a_statement_has_put_aside_is_no_drift_of_its_own_closing_bal
     assert (await bureau.take(more, day=day)).drift_minor == 1
 
 
+async def test_late_money_that_a_statement_tells_of_is_no_drift_of_its_own_closing_balance(
+    world: World, bureau: Bureau
+) -> None:
+    """It is booked only now, and was there when the day ended."""
+    payment_id, attempt = await collecting(world)
+    await world.tell(attempt, FAILED)
+    world.clock.pass_(60)
+    held = 500_000_000 + 102_000
+    line = bureau.line("R1", reference=attempt, balance_minor=held)
+    world.clock.pass_(60)
+    assert (await bureau.take(line)).drift_minor == 0
+    assert await bureau.cases() == []
+    await world.dispatched()
+    assert await world.state(payment_id) is S.REFUNDING
+    more = bureau.line("R1", reference=attempt, balance_minor=held + 1, at_ms=line.completed_ms)
+    world.clock.pass_(1)
+    assert (await bureau.take(more)).drift_minor == 1
+
+
 async def test_money_under_way_is_no_drift_and_more_than_that_is_one_case_an_episode(
     world: World, bureau: Bureau
 ) -> None:

@@ -131,6 +131,18 @@ class Hands:
         movements: list[Any] = (await self.get("ledger"))["movements"]
         return movements
 
+    async def at_work_for(self) -> list[str]:
+        """Whose orders are not over there."""
+        return list((await self.get("work"))["at_work_for"])
+
+    async def idle(self) -> None:
+        """Until every order is over there, callbacks included."""
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            while True:
+                if not await self.at_work_for():
+                    return
+                await asyncio.sleep(0.01)
+
     async def prompt(self, msisdn: str) -> Any:
         """The prompt on this phone, once there is one."""
         async with asyncio.timeout(WAIT_SECONDS_MAX):

@@ -636,12 +636,14 @@ async def test_who_could_not_be_reached_may_pay_afterwards(
     assert failed.json["Body"]["stkCallback"]["ResultCode"] == 1037
     assert (await mpesa.push_query(checkout_id)).json()["ResultCode"] == "1037"
     assert await mpesa.movements() == []
+    assert await mpesa.at_work_for() == [PAYER]
     leap(40)
     _, paid = await box.wait(2)
     callback = paid.json["Body"]["stkCallback"]
     assert (callback["CheckoutRequestID"], callback["ResultCode"]) == (checkout_id, 0)
     assert (await mpesa.push_query(checkout_id)).json()["ResultCode"] == "0"
     assert len(await mpesa.movements()) == 1
+    await mpesa.idle()
 
 
 async def test_unknown_status_is_on_no_list(mpesa: MpesaClient, box: Mailbox) -> None:

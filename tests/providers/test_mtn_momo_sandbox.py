@@ -562,11 +562,13 @@ async def test_what_has_expired_may_be_paid_afterwards(mtn: MtnClient, box: Mail
     assert (failed.json["status"], failed.json["reason"]) == ("FAILED", "EXPIRED")
     assert (await mtn.final("requesttopay", reference_id))["status"] == "FAILED"
     assert await mtn.movements() == []
+    assert len(await mtn.at_work_for()) == 1
     leap(40)
     _, paid = await box.wait(2)
     assert paid.json["status"] == "SUCCESSFUL" and "reason" not in paid.json
     assert (await mtn.final("requesttopay", reference_id))["status"] == "SUCCESSFUL"
     assert len(await mtn.movements()) == 1
+    await mtn.idle()
 
 
 async def test_callback_can_come_before_the_202(mtn: MtnClient, box: Mailbox) -> None:

@@ -153,7 +153,8 @@ class Statements:
             await self._judge(facts, day - ONE_DAY)
             judged = await self._judge(facts, day)
             await self._judge(facts, day + ONE_DAY)
-            drift = await self._compare_closing(facts, file, list(once.values()), judged.ours)
+            ours = await self._as_proven(facts, judged)
+            drift = await self._compare_closing(facts, file, list(once.values()), ours)
             taken = await self._store.taken(operator, terms)
             await self._gaps.follow_on(facts, taken, day, self._now_ms())
         return Report(
@@ -296,6 +297,13 @@ class Statements:
         if day in taken.whole:
             await self._fees.call_people(facts, day, judged, terms, self._now_ms())
         return _Day(judged, ours, changed + given)
+
+    async def _as_proven(self, facts: OperatorFacts, day: _Day) -> list[Ours]:
+        """The day's attempts with what its lines have proven: what we held failed has moved, and by
+        the closing balance, though it is booked only now."""
+        proven = {j.ours.attempt_id for j in day.judged if j.ours is not None and j.proves}
+        rest = [o for o in day.ours if o.attempt_id not in proven]
+        return [*rest, *await self._ours.read(facts, proven)]
 
     async def _compare_closing(
         self, facts: OperatorFacts, file: File, lines: Sequence[Line], ours: Sequence[Ours]
