@@ -1,6 +1,6 @@
 """The seed of one stack, without what concerns others, and what its sandboxes hold for it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +9,20 @@ import yaml
 
 from simulator import amounts
 
-FILES = (Path(__file__).parent / "seed.yaml", Path(__file__).parent / "corridors.yaml")
+NAMES = ("seed.yaml", "corridors.yaml")
+FILES = tuple(Path(__file__).parent / name for name in NAMES)
 CORRIDOR = ("payer_operator", "payee_operator")
 # libyaml's, where it is there: a twentieth of the time, and everything that starts waits for it.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-def write_seed(file: Path, operators: Collection[str]) -> None:
-    """Write what these operators need: corridors with both ends among them, floats, all rates."""
-    seeds = _seeds()
+def write_seed(file: Path, operators: Collection[str], files: Iterable[Path] = FILES) -> None:
+    """Write what these operators need: corridors with both ends among them, floats, all rates.
+
+    `files`: where it is taken from; a server of another version reads its own alone.
+    """
+    seeds = _seeds(files)
     whole = {part: _parts(seeds, part) for part in ("rates", "corridors", "floats")}
     ours = {*operators}
     whole["corridors"] = [c for c in whole["corridors"] if {c[end] for end in CORRIDOR} <= ours]
@@ -28,11 +32,11 @@ def write_seed(file: Path, operators: Collection[str]) -> None:
 
 def corridors() -> list[dict[str, Any]]:
     """All that can be paid, whoever runs."""
-    return _parts(_seeds(), "corridors")
+    return _parts(_seeds(FILES), "corridors")
 
 
-def _seeds() -> list[Mapping[str, Any]]:
-    texts = (each.read_text("utf-8") for each in FILES)
+def _seeds(files: Iterable[Path]) -> list[Mapping[str, Any]]:
+    texts = (each.read_text("utf-8") for each in files)
     return [yaml.load(text, Loader=_LOADER) for text in texts]  # noqa: S506  the safe one
 
 

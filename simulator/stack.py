@@ -312,7 +312,8 @@ class Stack:
 
     def _seed(self, server: Mapping[str, str]) -> None:
         file = self.folder / "seed.yaml"
-        seeding.write_seed(file, self.places.operators.keys())
+        files = [self.program / "simulator" / name for name in seeding.NAMES]
+        seeding.write_seed(file, self.places.operators.keys(), files)
         self._run_once("seed", ["seed", str(file)], server)
 
     def _register_addresses(self, server: Mapping[str, str]) -> None:

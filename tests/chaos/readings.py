@@ -19,6 +19,7 @@ from engine.payments.lifecycle import State
 from engine.payments.notices import SMS
 from engine.payments.payins.judging import Stage
 from engine.payments.payment import code_of
+from engine.payments.unresolved import UNRESOLVED
 from engine.privacy.seals import Seals
 from tests.chaos.laws import TERMINAL, Deposit, Movement, Placed, Reading, Stored
 from tests.e2e.city import CODES, START_MINOR, City
@@ -54,6 +55,17 @@ async def _unended(connection: Any, which: str) -> Counter[str]:
         MANUAL_FROM, terminal,
     )  # fmt: skip
     return Counter(State(row["state"]).name for row in rows)
+
+
+async def called_for(connection: Any) -> Counter[str]:
+    """Payments that are over and whose end people are still called for: seconds later no more."""
+    terminal = [state.value for state in State if state.name in TERMINAL]
+    waiting = await connection.fetchval(
+        "select count(*) from case_file c join payment p on p.id = c.payment"
+        " where c.kind = $1 and c.closed_ms is null and p.state = any($2)",
+        UNRESOLVED, terminal,
+    )  # fmt: skip
+    return Counter({UNRESOLVED: waiting} if waiting else {})
 
 
 async def doubted(connection: Any) -> Counter[str]:

@@ -7,7 +7,7 @@ import asyncio
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
@@ -28,7 +28,7 @@ from tests.chaos.clerk import Clerk
 from tests.chaos.clocks import Clocked
 from tests.chaos.depositors import Depositors
 from tests.chaos.disks import small_disk
-from tests.chaos.draws import FAULT_ODDS, FAULTS, LATE_FAULTS, SERVED, Blow, draw_blows
+from tests.chaos.draws import FAULT_ODDS, FAULTS, LATE_FAULTS, SERVED, Blow, Fault, draw_blows
 from tests.chaos.killer import Killer, NeverBack, Patience, wait_for
 from tests.chaos.latecomer import Latecomer
 from tests.chaos.laws import (
@@ -46,6 +46,7 @@ from tests.chaos.readings import (
     STARTS,
     at_work_for,
     broken_books,
+    called_for,
     doubted,
     entries,
     paused_until,
@@ -114,6 +115,7 @@ class Plan(NamedTuple):
     seed: str
     callers: int = 6  # with phones; besides them each of the businesses asks for payments
     fault_odds: float = FAULT_ODDS  # of one payment meeting a fault of an operator
+    faults: Sequence[Fault] = FAULTS
     has_strangers: bool = True  # who pay in by hand; each of them costs commands at the terminal
     draw: Callable[[Random], Iterator[Blow]] = draw_blows
     # With a network between that can go wrong, clocks apart, and callbacks that come minutes late.
@@ -253,7 +255,7 @@ class Story:
                 late = LATE_FAULTS if self._plan.is_troubled else ()
                 load = Load(
                     city, seed, doors,
-                    fault_odds=self._plan.fault_odds, faults_of=(*FAULTS, *late),
+                    fault_odds=self._plan.fault_odds, faults_of=(*self._plan.faults, *late),
                 )  # fmt: skip
                 reading: Reading | None = None
                 try:
@@ -300,6 +302,7 @@ class Story:
         for _ in range(COMPARISONS_MAX):
             before = await self._ask(entries)
             found += await clerk.compare_again()
+            await self._until_none(called_for, "cases of what is over", LISTED_SECONDS_MAX)
             reading = await look()
             if await self._ask(entries) == before:
                 break

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.beside import NoOlderVersion, run_beside, unpack
+from tests.chaos.beside import PROMPT, NoOlderVersion, run_beside, unpack
 from tests.chaos.run import Plan
 
 pytestmark = pytest.mark.long(
@@ -30,7 +30,7 @@ def older(folder: Path) -> Path:
 
 def test_an_upgrade_under_load_and_its_way_back_lose_nothing(folder: Path, older: Path) -> None:
     seed, lines = secrets.token_hex(4), list[str]()
-    plan = Plan(0, seed, callers=3, fault_odds=0.05, has_strangers=False)
+    plan = Plan(0, seed, callers=3, fault_odds=0.05, faults=PROMPT, has_strangers=False)
     result = run_beside(folder, older, plan, lines.append)
     assert not result.breaches, "\n".join([f"seed {seed}", *lines, *result.breaches])
     assert result.reading is not None
