@@ -28,7 +28,7 @@ from engine.payments.lifecycle import State
 from engine.payments.payment import Payment
 from engine.ports import Finding
 from tests.integration.staff_room import RedisAway
-from tests.integration.world import ENVIRONMENT, SUCCEEDED, World, open_world
+from tests.integration.world import ENVIRONMENT, FAILED, SUCCEEDED, World, open_world
 from tests.unit.payments.examples import PAYEE, PAYER
 
 MAC_KEY = hashlib.sha256(b"what keys are kept under").digest()
@@ -78,6 +78,15 @@ class ClientRoom:
         assert answer.status_code == 201, answer.text
         await self.engine.dispatcher.idle()
         return PaymentId(answer.json()["id"])
+
+    async def given_back(self) -> tuple[Any, Any]:
+        """A quote, and the status of what was sent by it once its payout had failed for good."""
+        quote = (await self.post("/quotes", PRICE)).json()
+        sent = (await self.post("/payments/send", {"quote": quote["id"]})).json()
+        await self.engine.dispatcher.idle()
+        for finding in (SUCCEEDED, FAILED, SUCCEEDED):
+            await self.tell(sent["id"], finding)
+        return quote, (await self.get(f"/payments/{sent['id']}/status")).json()
 
     async def payment(self, payment_id: str) -> Payment:
         found = await self.engine.store.payment(PaymentId(payment_id))

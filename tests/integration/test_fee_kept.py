@@ -15,7 +15,7 @@ from engine.payments.lifecycle import State
 from engine.ports import Direction, Finding, Outcome
 from tests.integration.books import assert_books
 from tests.integration.clearing_room import BY_TWO
-from tests.integration.client_room import PRICE, client_room_of
+from tests.integration.client_room import client_room_of
 from tests.integration.world import FACTS, FAILED, SEEDS, SUCCEEDED, World, open_world, settings_for
 
 FEE = Money(2_000, "KES")
@@ -129,13 +129,8 @@ async def test_a_client_is_told_with_the_price_and_by_the_status(
     world: World, seeded_url: str
 ) -> None:
     async with client_room_of(world, seeded_url, {}) as room:
-        quote = (await room.post("/quotes", PRICE)).json()
+        quote, status = await room.given_back()
         assert quote["refund"] == quote["amount"] != quote["total"]
-        sent = (await room.post("/payments/send", {"quote": quote["id"]})).json()
-        await room.engine.dispatcher.idle()
-        for finding in (SUCCEEDED, FAILED, SUCCEEDED):
-            await room.tell(sent["id"], finding)
-        status = (await room.get(f"/payments/{sent['id']}/status")).json()
         assert (status["outcome"], status["given_back"]) == ("refunded", quote["refund"])
 
 

@@ -216,7 +216,7 @@ class Disputes:
         if rail_seconds <= expired_at:
             return
         what = kind_of(errand.instruction)
-        if await self._submitting.again_if_never_was(errand):
+        if ended is not None and await self._submitting.again_if_never_was(errand, ended):
             log.error(
                 "the %s of dispute %s was called done, and never was: it is asked for again", what,
                 dispute.dispute.hex(),

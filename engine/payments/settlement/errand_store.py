@@ -275,10 +275,8 @@ class ErrandStore:
     async def free(self, transaction: Transaction) -> bool:
         """It was called over and never was: its number is free. Its errand stays as it is."""
         moved = await self._pool.fetchval(
-            "update settlement_transaction set stage = $3 where id = $1 and stage = $2"
-            " returning true",
-            transaction.id, int(transaction.stage), int(Stage.GONE),
-        )  # fmt: skip
+            f"{_FREE} returning true", transaction.id, int(transaction.stage), int(Stage.GONE)
+        )
         return bool(moved)
 
     async def want_anew(self, errand: Errand, transaction: Transaction) -> bool:
@@ -293,10 +291,7 @@ class ErrandStore:
                 errand.id, int(ErrandState.DONE), int(ErrandState.WANTED), errand.hash,
             )  # fmt: skip
             if moved:
-                await connection.execute(
-                    "update settlement_transaction set stage = $3 where id = $1 and stage = $2",
-                    transaction.id, int(Stage.DONE), int(Stage.GONE),
-                )  # fmt: skip
+                await connection.execute(_FREE, transaction.id, int(Stage.DONE), int(Stage.GONE))
         return bool(moved)
 
     async def taken_from(self, account: str, number: int) -> set[int]:
@@ -331,6 +326,8 @@ class ErrandStore:
             self._tenant, account, holder,
         )  # fmt: skip
 
+
+_FREE = "update settlement_transaction set stage = $3 where id = $1 and stage = $2"
 
 _ALLOCATE = """
 with taken as (

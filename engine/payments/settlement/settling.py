@@ -365,9 +365,7 @@ def _facts(batch: Batch) -> str:
 def _why_lapsed(errand: Errand) -> str:
     if errand.refusal is not None and errand.refusal is not Refusal.DONE_BEFORE:
         return errand.refusal.value
-    if (
-        errand.refusal or errand.hash
-    ):  # nothing that is signed anew keeps the hash of what was before
+    if errand.refusal or errand.hash:  # what is signed anew keeps no hash of what was before
         return "it was called done, and never was"
     return LATE
 

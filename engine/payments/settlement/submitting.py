@@ -127,22 +127,25 @@ class Submitting:
         if errand.refusal is Refusal.DONE_BEFORE:
             return await self._rail.estimate(errand.instruction) is Refusal.APPROVALS
         ended = await self._errands.ended_by(errand)
-        if ended is None or ended.prepared is None:
-            return False
-        return (await self._rail.find(ended.prepared)).standing is Standing.GONE
+        return ended is not None and await self._is_gone(ended)
 
-    async def again_if_never_was(self, errand: Errand) -> bool:
-        """The same of a step that the rail itself takes once: then it is wanted anew at once.
+    async def again_if_never_was(self, errand: Errand, ended: Transaction) -> bool:
+        """The same of a step that the rail itself takes once, and of what is said to have `ended`
+        it: then it is wanted anew at once.
 
         Whatever is true after all, its second time is refused. Raises what the rail raises.
         """
-        ended = await self._errands.ended_by(errand)
-        if ended is None or not await self.never_was(errand):
+        if not await self._is_gone(ended):
             return False
         if not await self._errands.want_anew(errand, ended):
             return False
         await self._tell_of_free_place(ended)
         return True
+
+    async def _is_gone(self, transaction: Transaction) -> bool:
+        if transaction.prepared is None:
+            return False
+        return (await self._rail.find(transaction.prepared)).standing is Standing.GONE
 
     # What may still happen.
 
@@ -278,8 +281,7 @@ class Submitting:
         """
         for transaction in await self._errands.called_over(account, first, rail_seconds):
             assert transaction.prepared is not None
-            found = await self._rail.find(transaction.prepared)
-            if found.standing is Standing.GONE and await self._errands.free(transaction):
+            if await self._is_gone(transaction) and await self._errands.free(transaction):
                 await self._tell_of_free_place(transaction)
 
     async def _tell_of_free_place(self, transaction: Transaction) -> None:
