@@ -70,6 +70,7 @@ async def _serve(connection: socket.socket, serve: Serve, tls: ssl.SSLContext | 
             raise
         raise ConnectionResetError from error  # uvloop's word for one on whom was hung up
     finally:
-        transport.abort()
+        with suppress(AttributeError):  # before Python 3.11.4 of one of TLS that was closed twice
+            transport.abort()
         with suppress(OSError):
             await writer.wait_closed()

@@ -1,6 +1,11 @@
-"""The bare limit: the rows of a stored life, copied under fresh ids by plain batched inserts."""
+"""The bare limits: the rows of stored lives once more, by plain batched inserts or by COPY.
 
-from typing import Any
+Every row is sent with what it says itself, under fresh ids, as whoever stores different rows has
+to. Nothing is checked, no balance moves, nothing is updated or deleted.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 from engine.clock import Ids
 from engine.payments.lifecycle import State
@@ -8,71 +13,139 @@ from engine.payments.notices import SMS
 from engine.ports import Direction
 from tests.bench.lives import TENANT
 
+TABLES: Final = ("payment_key", "payment", "journal", "attempt", "evidence")
+_OWN: Final = frozenset({"id", "attempt", "key", "hash", "customer"})
+"""Besides `payment`, what is drawn anew for every row, so that nothing is there twice."""
+_INTENTS: Final = (
+    (Direction.COLLECT, None), (Direction.DISBURSE, None),
+    (SMS, "receipt_payer:payer:"), (SMS, "receipt_payee:payee:"),
+)  # fmt: skip
+"""What a life leaves in the outbox, and what is struck off again: kind and payload."""
+_NULLABLE_NUMBERS: Final = frozenset({"smallint", "integer", "bigint"})
 
-async def read_pattern(connection: Any) -> dict[str, Any]:
-    """The rows of one finished life, to be copied; the intents are gone by then."""
-    payment = await connection.fetchrow(
-        "select id::text, tenant, state, version, customer::text from payment"
-        " where state = $1 limit 1", State.PAID,
-    )  # fmt: skip
-    journal = await connection.fetch(
-        "select version, state, at_ms, debits, credits, amounts, facts from journal"
-        " where payment = $1::uuid order by version", payment["id"].replace("-", ""),
-    )  # fmt: skip
-    evidence = await connection.fetch(
-        "select source, body from evidence where payment = $1::uuid", payment["id"].replace("-", "")
+Columns = list[Sequence[Any]]
+
+
+class Table(NamedTuple):
+    """One table's rows as they were read, a column each."""
+
+    name: str
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    columns: Columns
+
+    def renamed(self, payments: dict[Any, str], attempts: dict[Any, str], ids: Ids) -> Columns:
+        """The same rows of other payments. `attempts` learns the ids of those, of their table."""
+        anew: Columns = []
+        for name, column in zip(self.names, self.columns, strict=True):
+            if name == "payment" or (name, self.name) == ("id", "payment"):
+                anew.append([payments[value] for value in column])
+            elif name == "attempt":
+                anew.append([attempts[value] for value in column])
+            elif name in _OWN:
+                fresh = [ids.hex() for _ in column]
+                if self.name == "attempt":
+                    attempts.update(zip(column, fresh, strict=True))
+                anew.append(fresh)
+            else:
+                anew.append(column)
+        return anew
+
+    @property
+    def as_text(self) -> tuple[bool, ...]:
+        """Which columns travel as text: `unnest` takes arrays of arrays apart, and the house's
+        encoder of numbers knows no null."""
+        return tuple(
+            kind.endswith("[]") or (kind in _NULLABLE_NUMBERS and None in column)
+            for kind, column in zip(self.types, self.columns, strict=True)
+        )
+
+    @property
+    def statement(self) -> str:
+        """Any number of its rows by one insert."""
+        sent = ", ".join(
+            f"${n}::{'text' if as_text else kind}[]"
+            for n, (kind, as_text) in enumerate(zip(self.types, self.as_text, strict=True), 1)
+        )
+        read = ", ".join(f"{n}::{kind}" for n, kind in zip(self.names, self.types, strict=True))
+        names = ", ".join(self.names)
+        return f"insert into {self.name} ({names}) select {read} from unnest({sent}) u({names})"
+
+
+class Pattern(NamedTuple):
+    """So many whole lives; the outbox last."""
+
+    payments: Sequence[Any]
+    tables: tuple[Table, ...]
+
+
+Write = Callable[[Any, Table, Columns], Awaitable[Any]]
+
+
+async def read_pattern(connection: Any, count: int) -> Pattern:
+    """`count` finished lives, drawn by chance. Their intents are gone by then, and made up."""
+    found = await connection.fetch(
+        "select id from payment where state = $1 order by random() limit $2", State.PAID, count
     )
-    return {
-        "payment": dict(payment),
-        "journal": [dict(row) for row in journal],
-        "evidence": [dict(row) for row in evidence],
-        "intents": [
-            (Direction.COLLECT, None), (Direction.DISBURSE, None),
-            (SMS, "receipt_payer:payer:"), (SMS, "receipt_payee:payee:"),
-        ],
-    }  # fmt: skip
+    payments = [row["id"] for row in found]
+    tables = [await _read(connection, name, payments) for name in TABLES]
+    return Pattern(payments, (*tables, _outbox(payments)))
 
 
-async def insert_lives(connection: Any, pattern: dict[str, Any], ids: Ids, count: int) -> None:
-    """`count` copies of the pattern under fresh ids, in one transaction."""
-    payment = pattern["payment"]
-    payments, hashes, customers = ([ids.hex() for _ in range(count)] for _ in range(3))
+async def _read(connection: Any, name: str, payments: Sequence[Any]) -> Table:
+    typed = await connection.fetch(
+        "select attname, format_type(atttypid, null) as type from pg_attribute"
+        " where attrelid = $1::regclass and attnum > 0 and not attisdropped order by attnum",
+        name,
+    )
+    own = "id" if name == "payment" else "payment"
+    rows = await connection.fetch(f"select * from {name} where {own} = any($1)", payments)
+    columns = list(zip(*map(tuple, rows), strict=True))
+    return Table(name, tuple(t["attname"] for t in typed), tuple(t["type"] for t in typed), columns)
+
+
+def _outbox(payments: Sequence[Any]) -> Table:
+    rows = [
+        (None, payment, TENANT, kind, payload, 0, 0) for payment in payments
+        for kind, payload in _INTENTS
+    ]  # fmt: skip
+    return Table(
+        "outbox",
+        ("id", "payment", "tenant", "kind", "payload", "not_before", "lease_until"),
+        ("uuid", "uuid", "integer", "smallint", "text", "bigint", "bigint"),
+        list(zip(*rows, strict=True)),
+    )
+
+
+async def write_lives(connection: Any, pattern: Pattern, ids: Ids, write: Write) -> None:
+    """The pattern's lives under fresh ids, in one transaction."""
+    payments = {payment: ids.hex() for payment in pattern.payments}
+    attempts: dict[Any, str] = {}
     async with connection.transaction():
-        run = connection.execute
-        await run("set local session_replication_role = replica")  # no payment begins at its end
-        await run(
-            "insert into payment_key select $1, k, i, h"
-            " from unnest($2::text[], $3::uuid[], $4::uuid[]) u(k, i, h)",
-            TENANT, [ids.hex() for _ in range(count)], payments, hashes,
-        )  # fmt: skip
-        await run(
-            "insert into payment select i, $1, $2, $3, null, null, 0, 1, c"
-            " from unnest($4::uuid[], $5::uuid[]) u(i, c)",
-            TENANT, payment["state"], payment["version"], payments, customers,
-        )  # fmt: skip
-        for row in pattern["journal"]:
-            await run(
-                "insert into journal select i, $1, $2, $3, $4, $5, $6, $7, $8"
-                " from unnest($9::uuid[]) u(i)",
-                row["version"], TENANT, row["state"], row["at_ms"], row["debits"], row["credits"],
-                row["amounts"], row["facts"], payments,
-            )  # fmt: skip
-        for n, row in enumerate(pattern["evidence"], 1):
-            attempts = [ids.hex() for _ in range(count)]
-            await run(
-                "insert into attempt select a, i, $1, $2, $3"
-                " from unnest($4::uuid[], $5::uuid[]) u(a, i)",
-                TENANT, n, n, attempts, payments,
-            )  # fmt: skip
-            await run(
-                "insert into evidence select a, h, i, $1, $2, $3, $4"
-                " from unnest($5::uuid[], $6::uuid[], $7::uuid[]) u(a, h, i)",
-                TENANT, pattern["journal"][0]["at_ms"], row["source"], row["body"], attempts,
-                hashes, payments,
-            )  # fmt: skip
-        for kind, payload in pattern["intents"]:
-            await run(
-                "insert into outbox select o, i, $1, $2, $3, 0, 0, null"
-                " from unnest($4::uuid[], $5::uuid[]) u(o, i)",
-                TENANT, kind, payload, [ids.hex() for _ in range(count)], payments,
-            )  # fmt: skip
+        # No payment begins at its end, as these do.
+        await connection.execute("set local session_replication_role = replica")
+        for table in pattern.tables:
+            await write(connection, table, table.renamed(payments, attempts, ids))
+
+
+async def insert(connection: Any, table: Table, columns: Columns) -> None:
+    """Rows of one table by one statement, a column an array."""
+    sent = [
+        [None if value is None else _text_of(value) for value in column] if as_text else column
+        for column, as_text in zip(columns, table.as_text, strict=True)
+    ]
+    await connection.execute(table.statement, *sent)
+
+
+def _text_of(value: Any) -> str:
+    return str(value) if isinstance(value, int) else f"{{{','.join(map(str, value))}}}"
+
+
+async def copy(connection: Any, table: Table, columns: Columns) -> None:
+    """Rows of one table by COPY: the least that Postgres takes for them."""
+    rows = zip(*columns, strict=True)
+    await connection.copy_records_to_table(table.name, records=rows, columns=table.names)
+
+
+BARE: Final[dict[str, Write]] = {"bare": insert, "copied": copy}
+"""The limits, by the names of their rows in the table."""

@@ -4,8 +4,9 @@
 
 A life is confirmed, collected and paid: three steps of the real `Payments` through the real
 `Committer` into an embedded Postgres that flushes every commit. Evidence arrives at once. The bare
-rows are those of a life that was just stored, copied under fresh ids by plain batched inserts,
-with no check, no balance, no update and no delete. Void unless the books are right afterwards.
+rows are those of lives that were just stored, each with what it says, under fresh ids by plain
+batched inserts and by COPY, with no check, no balance, no update and no delete (`bare.py`). Void
+unless the books are right afterwards.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ from engine.payments.lifecycle import State
 from engine.row_security import as_tenant
 from engine.schema import migrate
 from simulator import embedded
-from tests.bench.bare import insert_lives, read_pattern
+from tests.bench.bare import BARE, read_pattern, write_lives
 from tests.bench.command import Bench, main
 from tests.bench.lives import POOL_MINOR, ROUTE, TENANT, TOPPED_UP, Lives, new_quote
 from tests.bench.table import (
@@ -110,7 +111,7 @@ class Task(NamedTuple):
     clients: int
     seconds: float
     number: int
-    pattern: dict[str, Any] | None = None  # for the bare rows
+    lived: str = ""  # the database whose lives are the bare rows'
 
 
 class Driven(NamedTuple):
@@ -166,16 +167,18 @@ async def drive(task: Task) -> None:
 
 
 async def drive_bare(task: Task) -> None:
-    """The same life's rows by plain inserts, one transaction a batch, on two connections."""
-    assert task.pattern is not None
-    ids = Ids(Clock())
+    """The same lives' rows written barely, one transaction a batch, on two connections."""
+    lived = await asyncpg.connect(task.lived)
+    pattern = await read_pattern(lived, BATCH)
+    await lived.close()
+    write, ids = BARE[task.way], Ids(Clock())
     connections = [await connect(task.url) for _ in range(WRITERS)]
     stored = 0
 
     async def insert(connection: Any) -> None:
         nonlocal stored
         while time.perf_counter() < until:
-            await insert_lives(connection, task.pattern or {}, ids, BATCH)
+            await write_lives(connection, pattern, ids, write)
             stored += BATCH
 
     until = time.perf_counter() + WARM_SECONDS
@@ -211,22 +214,24 @@ def run(options: Options) -> Section:
         try:
             migrate(postgres.url)
             asyncio.run(endow(postgres.url))
-            rows, pattern = [], None
+            rows, lived = [], ""
             for way in options.ways:
                 url = asyncio.run(fresh_database(postgres.url, way))
                 row, stored = measure(way, url, options, postgres.pid)
                 asyncio.run(check(url, stored, evidence_each=4 if way == "dispatch" else 2))
-                pattern = pattern or asyncio.run(_pattern_of(url))
+                lived = lived or url
                 rows.append(row)
-            url = asyncio.run(fresh_database(postgres.url, "bare"))
-            bare, _ = measure("bare", url, options, postgres.pid, pattern)
+            bare = []
+            for way in BARE:
+                url = asyncio.run(fresh_database(postgres.url, way))
+                bare.append(measure(way, url, options, postgres.pid, lived)[0])
             return section(rows, bare)
         finally:
             postgres.stop()
 
 
 def measure(
-    way: str, url: str, options: Options, postmaster: int, pattern: dict[str, Any] | None = None
+    way: str, url: str, options: Options, postmaster: int, lived: str = ""
 ) -> tuple[Row, int]:
     """Let the driving processes run together; the row, and how many lives they had stored."""
     with ExitStack() as closing:
@@ -235,7 +240,7 @@ def measure(
             for _ in range(options.processes)
         ]
         for number, driver in enumerate(drivers):
-            driver.tell(Task(way, url, options.clients, options.seconds, number, pattern))
+            driver.tell(Task(way, url, options.clients, options.seconds, number, lived))
         for driver in drivers:
             driver.listen()
         postgres, busy = family_cpu_seconds(postmaster), machine_busy_seconds()
@@ -332,19 +337,12 @@ async def fresh_database(url: str, name: str) -> str:
     return f"{base}/bench_{name}"
 
 
-async def _pattern_of(url: str) -> dict[str, Any]:
-    connection = await asyncpg.connect(url)
-    try:
-        return await read_pattern(connection)
-    finally:
-        await connection.close()
-
-
 # The table.
 
 
-def section(rows: Sequence[Row], bare: Row) -> Section:
-    """The rows, each with its CPU and its rate against the bare rows'."""
+def section(rows: Sequence[Row], limits: Sequence[Row]) -> Section:
+    """The rows, each with its CPU and its rate against the first of the limits."""
+    bare, *_ = limits
     header = (
         "(b) the commit, whole lives", "lives/s", "CPU us", "Python", "Postgres", "to bare",
         "ceiling/s", "step p50 ms", "p99 ms", "batch", "others' cores", "loop ms",
@@ -358,16 +356,16 @@ def section(rows: Sequence[Row], bare: Row) -> Section:
             f"{row.postgres_us:.0f}",
             f"{row.cpu_us / bare.cpu_us:.2f}",
             f"{row.ceiling:,.0f}",
-            f"{row.step_p50_ms:.0f}" if row is not bare else "",
-            f"{row.step_p99_ms:.0f}" if row is not bare else "",
+            f"{row.step_p50_ms:.0f}" if row not in limits else "",
+            f"{row.step_p99_ms:.0f}" if row not in limits else "",
             f"{row.batch:.0f}",
             f"{row.others_cores:.2f}",
             f"{row.loop_ms:.1f}",
         )
-        for row in (*rows, bare)
+        for row in (*rows, *limits)
     )
     remarks = [f"{name}: {what}" for name, what in WAYS.items()]
-    remarks.append("bare: the same rows by plain batched inserts, nothing checked")
+    remarks.append("bare: the same rows by plain batched inserts, nothing checked; copied: by COPY")
     held, unheld = ([r.cpu_us for r in rows if r.way == w] for w in ("commit", "unheld"))
     if held and unheld:  # either may be asked for several times, to see past the neighbours
         ratio = median(held) / median(unheld)
@@ -384,7 +382,7 @@ def section(rows: Sequence[Row], bare: Row) -> Section:
 async def _drive() -> None:
     """A driving process."""
     task = Task(*hear_from_parent())
-    await (drive_bare(task) if task.way == "bare" else drive(task))
+    await (drive_bare(task) if task.way in BARE else drive(task))
 
 
 BENCH = Bench(
