@@ -21,9 +21,9 @@ _INTENTS: Final = (
     (SMS, "receipt_payer:payer:"), (SMS, "receipt_payee:payee:"),
 )  # fmt: skip
 """What a life leaves in the outbox, and what is struck off again: kind and payload."""
-_NULLABLE_NUMBERS: Final = frozenset({"smallint", "integer", "bigint"})
+_NUMBERS: Final = frozenset({"smallint", "integer", "bigint"})
 
-Columns = list[Sequence[Any]]
+Columns = Sequence[Sequence[Any]]
 
 
 class Table(NamedTuple):
@@ -31,12 +31,13 @@ class Table(NamedTuple):
 
     name: str
     names: tuple[str, ...]
-    types: tuple[str, ...]
     columns: Columns
+    as_text: tuple[bool, ...]
+    insert: str  # any number of its rows by one statement
 
     def renamed(self, payments: dict[Any, str], attempts: dict[Any, str], ids: Ids) -> Columns:
         """The same rows of other payments. `attempts` learns the ids of those, of their table."""
-        anew: Columns = []
+        anew: list[Sequence[Any]] = []
         for name, column in zip(self.names, self.columns, strict=True):
             if name == "payment" or (name, self.name) == ("id", "payment"):
                 anew.append([payments[value] for value in column])
@@ -51,25 +52,23 @@ class Table(NamedTuple):
                 anew.append(column)
         return anew
 
-    @property
-    def as_text(self) -> tuple[bool, ...]:
-        """Which columns travel as text: `unnest` takes arrays of arrays apart, and the house's
-        encoder of numbers knows no null."""
-        return tuple(
-            kind.endswith("[]") or (kind in _NULLABLE_NUMBERS and None in column)
-            for kind, column in zip(self.types, self.columns, strict=True)
-        )
 
-    @property
-    def statement(self) -> str:
-        """Any number of its rows by one insert."""
-        sent = ", ".join(
-            f"${n}::{'text' if as_text else kind}[]"
-            for n, (kind, as_text) in enumerate(zip(self.types, self.as_text, strict=True), 1)
-        )
-        read = ", ".join(f"{n}::{kind}" for n, kind in zip(self.names, self.types, strict=True))
-        names = ", ".join(self.names)
-        return f"insert into {self.name} ({names}) select {read} from unnest({sent}) u({names})"
+def _table(name: str, names: Sequence[str], types: Sequence[str], columns: Columns) -> Table:
+    """Text takes the place of what the house's encoders cannot send: of arrays, for `unnest` takes
+    an array of them apart, and of numbers of which some are null.
+    """
+    as_text = [
+        kind.endswith("[]") or (kind in _NUMBERS and None in column)
+        for kind, column in zip(types, columns, strict=True)
+    ]
+    sent = ", ".join(
+        f"${n}::{'text' if is_text else kind}[]"
+        for n, (kind, is_text) in enumerate(zip(types, as_text, strict=True), 1)
+    )
+    read = ", ".join(f"{n}::{kind}" for n, kind in zip(names, types, strict=True))
+    into = ", ".join(names)
+    insert = f"insert into {name} ({into}) select {read} from unnest({sent}) u({into})"
+    return Table(name, tuple(names), columns, tuple(as_text), insert)
 
 
 class Pattern(NamedTuple):
@@ -101,7 +100,7 @@ async def _read(connection: Any, name: str, payments: Sequence[Any]) -> Table:
     own = "id" if name == "payment" else "payment"
     rows = await connection.fetch(f"select * from {name} where {own} = any($1)", payments)
     columns = list(zip(*map(tuple, rows), strict=True))
-    return Table(name, tuple(t["attname"] for t in typed), tuple(t["type"] for t in typed), columns)
+    return _table(name, [t["attname"] for t in typed], [t["type"] for t in typed], columns)
 
 
 def _outbox(payments: Sequence[Any]) -> Table:
@@ -109,7 +108,7 @@ def _outbox(payments: Sequence[Any]) -> Table:
         (None, payment, TENANT, kind, payload, 0, 0) for payment in payments
         for kind, payload in _INTENTS
     ]  # fmt: skip
-    return Table(
+    return _table(
         "outbox",
         ("id", "payment", "tenant", "kind", "payload", "not_before", "lease_until"),
         ("uuid", "uuid", "integer", "smallint", "text", "bigint", "bigint"),
@@ -134,7 +133,7 @@ async def insert(connection: Any, table: Table, columns: Columns) -> None:
         [None if value is None else _text_of(value) for value in column] if as_text else column
         for column, as_text in zip(columns, table.as_text, strict=True)
     ]
-    await connection.execute(table.statement, *sent)
+    await connection.execute(table.insert, *sent)
 
 
 def _text_of(value: Any) -> str:

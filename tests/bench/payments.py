@@ -4,8 +4,9 @@
 
 The whole product runs as the demo runs it: web process, worker, Postgres, Redis, and the sandboxes
 in a process of their own. Callers dial real USSD sessions over raw sockets. CPU is read when
-nothing is in flight, before and after, so it is all the CPU of exactly those payments. Void unless
-our books, both operators' books and the phones' inboxes tell the same story.
+nothing is in flight, before and after, so it is all the CPU of exactly those payments. Beside it,
+on the same servers: as many requests as tell of a payment, answered by the bare app of `ussd.py`.
+Void unless our books, both operators' books and the phones' inboxes tell the same story.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from urllib.parse import quote_plus, urlsplit
 
 import asyncpg
 import httpx
+import uvloop
 
 from engine.payments.facts import open_terms, read_terms
 from engine.payments.lifecycle import State
@@ -42,6 +44,7 @@ from tests.bench.table import (
     machine_busy_seconds,
     say_to_parent,
 )
+from tests.bench.ussd import measure_bare
 from tests.e2e.city import read_ring
 from tests.integration.books import assert_books
 
@@ -53,6 +56,8 @@ WARM_PAYMENTS = 150
 SETTLE_SECONDS_MAX = 60.0
 LOOK_SECONDS = 0.1
 GOAL_MS = 1.5
+REQUESTS = 11
+"""What tells of a payment: six turns and their end, two callbacks, two delivery reports."""
 
 PIN = "4826"
 NETWORK = "63902"
@@ -302,6 +307,7 @@ class Row(NamedTuple):
     postgres_ms: float
     redis_ms: float
     sandboxes_ms: float
+    bare_ms: float
     others_cores: float
     loop_ms: float
 
@@ -339,9 +345,11 @@ def run(options: Options) -> Section:
         callers.tell("end")
         stack.check()
         asyncio.run(check(stack, confirmed))
+        bare_us = uvloop.run(measure_bare(stack.redis_url, stack.database_url))
     used = {name: after[name] - before[name] for name in PROGRAMS}
     each = {f"{name}_ms": used[name] / payments * 1000 for name in PROGRAMS}
     others = max(busy - sum(used.values()), 0) / seconds
+    each["bare_ms"] = REQUESTS * bare_us / 1000
     return section(
         Row(payments, payments / seconds, others_cores=others, loop_ms=pace.loop_ms, **each)
     )
@@ -434,12 +442,13 @@ def _same(what: str, found: Mapping[Any, int] | int, expected: Mapping[Any, int]
 
 def section(row: Row) -> Section:
     header = (
-        "(c) one payment over HTTP", "CPU ms web + worker", "web", "worker", "Postgres",
+        "(c) one payment over HTTP", "CPU ms web + worker", "to bare", "web", "worker", "Postgres",
         "Redis", "sandboxes", "payments/s", "payments", "others' cores", "loop ms",
     )  # fmt: skip
     cells = (
         "dial to receipts",
         f"{row.ours_ms:.2f}",
+        f"{row.ours_ms / row.bare_ms:.2f}",
         f"{row.web_ms:.2f}",
         f"{row.worker_ms:.2f}",
         f"{row.postgres_ms:.2f}",
@@ -459,6 +468,8 @@ def section(row: Row) -> Section:
             " callbacks and proofs, two SMS and their reports",
             f"ceiling of web, worker, Postgres and Redis on {CORES} cores:"
             f" {CORES * 1000 / everything:,.0f} payments/s",
+            f"bare: {row.bare_ms:.2f} ms, {REQUESTS} requests to an app that answers a constant"
+            " after one Redis round trip, and nothing else",
             f"goal: at most {GOAL_MS} ms of web + worker; all books and inboxes compared",
         ),
     )

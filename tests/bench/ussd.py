@@ -187,6 +187,16 @@ async def measure(
     return Row(name, server_us, redis_us, postgres_us, load.callbacks / wall)
 
 
+async def measure_bare(redis_url: str, database_url: str, sessions: int = 1_500) -> float:
+    """CPU of one request of the bare app, in microseconds, on servers that run. Raises Void."""
+    phones = [Msisdn(f"+2547120{number:05d}") for number in range(CONNECTIONS)]
+    with running("bare", redis_url, database_url) as (server_pid, port):
+        await play(Load("bare", phones, CONNECTIONS * 3, 0), port)
+        load, before = Load("bare", phones, sessions, 1_000_000), cpu_seconds(server_pid)
+        await play(load, port)
+        return (cpu_seconds(server_pid) - before) / load.callbacks * 1e6
+
+
 def ratio(rows: list[Row], name: str = "turns", of: Callable[[list[float]], float] = min) -> float:
     """A server's CPU over that of the bare app, the best run of each or what `of` makes of them."""
     chosen = {name: of([row.server_us for row in rows if row.name == name]) for name in SERVERS}
